@@ -147,4 +147,8 @@ export class ApiError extends Error {
     this.retryAfterMs = options.retryAfterMs ?? null;
     this.extra = options.extra ?? {};
   }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
 }

@@ -1,5 +1,9 @@
 import type { EncodedEvent } from '../../events/codec.ts';
+import type { Mode } from '../../events/envelope.ts';
+import type { Append } from '../../events/eventStore.ts';
+import type { UsageVector } from '../../events/meters.ts';
 import type { Currency, Picos } from '../../events/money.ts';
+import type { ModelPrice } from '../../events/pricebook/pricebook.events.ts';
 
 /** What a call may use at most, taken before its upstream is called. */
 export interface HoldRequest {
@@ -133,4 +137,65 @@ export interface Router {
 export interface TokenEstimator {
   /** Tokens of each text, in order. Never rejects: past its bounds it falls back to a formula over characters. */
   count(texts: readonly string[]): Promise<readonly number[]>;
+}
+
+/** What the relay needs to know of the key that a caller presents. */
+export interface CallerKey {
+  readonly keyId: string;
+  readonly accountId: string;
+  readonly mode: Mode;
+  readonly status: 'active' | 'disabled' | 'revoked' | 'expired';
+  /** Null: every priced model. */
+  readonly models: ReadonlySet<string> | null;
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+}
+
+/** The in-memory index of keys; follows events, so a revoked key is refused within a second everywhere. */
+export interface KeyLookup {
+  find(secretHash: string, nowMs: number): CallerKey | null;
+}
+
+/** A model with the price that is in force. */
+export interface PricedModel {
+  readonly model: string;
+  readonly currency: Currency;
+  readonly priceVersion: string;
+  readonly price: ModelPrice['price'];
+  readonly maxOutputTokens: number;
+}
+
+export interface PriceLookup {
+  find(model: string, nowMs: number): PricedModel | null;
+  models(nowMs: number): readonly PricedModel[];
+}
+
+/** Where settlements become durable: the event store, or a local fsynced journal while the store cannot be reached. */
+export interface Settlements {
+  /** Resolves when durable. Rejects only when neither place could take it. */
+  append(append: Append): Promise<void>;
+  /** The journal is nearly full: admission must stop. */
+  readonly nearFull: boolean;
+}
+
+/** How a request ended, for a repeated Idempotency-Key. */
+export interface Outcome {
+  readonly status: 'accepted' | 'completed' | 'failed' | 'aborted';
+  readonly usage: UsageVector | null;
+  readonly picos: Picos;
+  readonly currency: Currency;
+  readonly model: string;
+  readonly acceptedAt: string;
+}
+export interface OutcomeReader {
+  find(accountId: string, requestId: string): Promise<Outcome | null>;
+}
+
+/** Counters of the relay; cheap enough for every call. */
+export interface RelayMetrics {
+  callEnded(ending: 'RequestCompleted' | 'RequestFailed' | 'RequestAborted', streamed: boolean, seconds: number): void;
+  callRefused(code: string): void;
+  tokens(usage: UsageVector): void;
+  anomaly(kind: string): void;
+  inFlight(change: 1 | -1): void;
 }

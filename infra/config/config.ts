@@ -1,0 +1,81 @@
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const milliseconds = (fallback: number) => z.coerce.number().int().min(1).max(86_400_000).default(fallback);
+const bytes = (fallback: number) => z.coerce.number().int().min(1_024).max(4_294_967_296).default(fallback);
+
+/**
+ * Everything that can be configured, each with unit and default. Relations between fields are checked below.
+ * The README's table is compared with this schema by a test.
+ */
+export const configSchema = z.object({
+  PORT: port.default(8787).describe('TCP port; 0 takes a free one'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
+  DATA_DIR: z.string().min(1).default('.tallystick').describe('embedded database, secrets, journal'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//)
+    .optional()
+    .describe('a PostgreSQL server (13 or newer) instead of the embedded one'),
+  CHANNELS_FILE: z.string().optional().describe('YAML or JSON file of upstream channels for live keys'),
+  PRICE_FILE: z.string().optional().describe('price book to publish on first start; default: the built-in one'),
+  MASTER_KEY: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional()
+    .describe('32 bytes as hex that wrap personal-data keys; default: made once in DATA_DIR/secrets.json'),
+  JWT_SECRET: z.string().min(32).optional().describe('signs access tokens; default: made once in DATA_DIR/secrets.json'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info').describe('pino level'),
+  MAX_BODY_BYTES: bytes(10_485_760).describe('largest request body of a relay route, in bytes'),
+  MAX_BODY_DEPTH: z.coerce.number().int().min(8).max(1_000).default(64).describe('deepest nesting of a JSON body'),
+  MAX_STREAM_BUFFER_BYTES: bytes(262_144).describe('bytes a client may leave unread before its call is ended'),
+  MAX_IN_FLIGHT: z.coerce.number().int().min(1).max(100_000).default(9_000).describe('calls in flight in this process'),
+  CLIENT_STALL_MS: milliseconds(30_000).describe('how long a client may read nothing while its buffer is full'),
+  SHUTDOWN_GRACE_MS: milliseconds(30_000).describe('how long running calls may go on after SIGTERM'),
+  CALL_TOTAL_MS: milliseconds(900_000).describe('longest call; holds expire 60 s later'),
+  OWNER_LEASE_MS: milliseconds(30_000).describe('silence after which the holds of a process are settled by others'),
+  REAPER_INTERVAL_MS: milliseconds(5_000).describe('how often overdue holds are looked for'),
+  HOLD_TIMEOUT_MS: milliseconds(1_000).describe('longest wait for a hold before 503'),
+  STORE_TIMEOUT_MS: milliseconds(5_000).describe('longest wait for an append before the journal takes it'),
+  JOURNAL_MAX_BYTES: bytes(67_108_864).describe('size of the settlement journal; admission stops at 80 %'),
+  DEFAULT_TOKENS_PER_MONTH: z.coerce.number().int().min(0).default(1_000_000).describe('token quota of a new account'),
+  DEFAULT_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).default(600).describe('rate limit of a new account'),
+  DEFAULT_CONCURRENCY: z.coerce.number().int().min(1).max(100_000).default(10).describe('calls in flight per key'),
+  DEFAULT_MAX_KEYS: z.coerce.number().int().min(1).max(10_000).default(10).describe('API keys per account'),
+  BILLING_ZONE: z.string().default('UTC').describe('IANA time zone of new accounts’ billing months'),
+  SIMULATED_LATENCY_MS: z.coerce.number().int().min(0).max(60_000).default(0).describe('latency of the simulated upstream'),
+});
+
+export type Config = z.infer<typeof configSchema>;
+
+/** All problems of a configuration at once. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/** Parses an environment. An empty variable counts as absent. Throws ConfigError with every problem found. */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = configSchema.safeParse(given);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  }
+  const problems = relations(parsed.data);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return parsed.data;
+}
+
+function relations(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.HOLD_TIMEOUT_MS >= config.CALL_TOTAL_MS) problems.push('HOLD_TIMEOUT_MS: must be below CALL_TOTAL_MS');
+  if (config.OWNER_LEASE_MS < 3 * 1_000) problems.push('OWNER_LEASE_MS: must be at least 3000, heartbeats come every second');
+  if (!Intl.supportedValuesOf('timeZone').includes(config.BILLING_ZONE) && config.BILLING_ZONE !== 'UTC') {
+    problems.push(`BILLING_ZONE: ${config.BILLING_ZONE} is not a time zone`);
+  }
+  return problems;
+}

@@ -1,0 +1,189 @@
+import { hash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { encode, type EncodedEvent } from '../../events/codec.ts';
+import { deriveId, requestStream } from '../../events/ids.ts';
+import { formatPicos } from '../../events/money.ts';
+import type { RequestAccepted } from '../../events/request/request.events.ts';
+import { quotaPeriodOf } from '../billing/period.ts';
+import { rateUpperBound } from '../billing/rating/rate.ts';
+import { ApiError } from '../http/errors.ts';
+import { parseSecret } from '../keys/secret.ts';
+import { toInstant, type Runtime } from '../runtime.ts';
+import type { ChatRequest } from './chat/chatRequest.ts';
+import { promptTokenBound } from './chat/promptSize.ts';
+import type {
+  CallerKey,
+  Channel,
+  HoldLedger,
+  HoldRefusal,
+  KeyLookup,
+  PriceLookup,
+  RateDecision,
+  RateLimiter,
+  Router,
+  Settlements,
+} from './ports.ts';
+import type { AdmittedCall } from './settle.ts';
+
+export interface AdmissionParts {
+  readonly keys: KeyLookup;
+  readonly prices: PriceLookup;
+  readonly router: Router;
+  readonly limiter: RateLimiter;
+  readonly holds: HoldLedger;
+  readonly settlements: Settlements;
+  readonly runtime: Runtime;
+  /** A hold lives this long; longer than any call. */
+  readonly holdMs: number;
+}
+
+export interface Admitted extends AdmittedCall {
+  readonly channels: readonly Channel[];
+  readonly rate: RateDecision;
+  /** Resolves to true when `RequestAccepted` is durable, to false when it must be appended again with the settlement. */
+  readonly acceptedDurable: Promise<boolean>;
+  readonly acceptedEvent: EncodedEvent;
+}
+
+/** The earlier call that holds this Idempotency-Key. */
+export interface Repeated {
+  readonly repeats: string;
+}
+
+/** Everything between a parsed request and its upstream: may this caller have this call, at what price, within which limits? */
+export class Admission {
+  readonly #parts: AdmissionParts;
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts;
+  }
+
+  /** The caller's key. Throws ApiError 401 or 403. */
+  authenticate(headers: IncomingHttpHeaders): CallerKey {
+    const presented = presentedKey(headers);
+    if (presented === null) throw new ApiError('missing_api_key');
+    const secret = parseSecret(presented);
+    const key = secret && this.#parts.keys.find(secret.hash, this.#parts.runtime.clock.now());
+    if (!key || key.status === 'revoked') throw new ApiError('invalid_api_key');
+    if (key.status === 'disabled') throw new ApiError('key_disabled');
+    if (key.status === 'expired') throw new ApiError('key_expired');
+    return key;
+  }
+
+  /**
+   * Prices the call, checks rate limits, takes its hold and starts appending `RequestAccepted`. The hold is durable
+   * when this resolves. Throws ApiError on every refusal; refused calls cost nothing.
+   */
+  async admit(
+    key: CallerKey,
+    request: ChatRequest,
+    requestId: string,
+    idempotencyKey: string | null,
+  ): Promise<Admitted | Repeated> {
+    const { prices, router, limiter, holds, settlements, runtime, holdMs } = this.#parts;
+    if (settlements.nearFull) throw new ApiError('service_unavailable', { retryAfterMs: 5_000 });
+    const now = runtime.clock.now();
+    const priced = prices.find(request.model, now);
+    if (!priced) throw new ApiError('model_not_found', { param: 'model' });
+    if (key.models && !key.models.has(request.model)) throw new ApiError('model_not_allowed', { param: 'model' });
+    const channels = router.candidates(request.model, key.mode);
+    if (channels.length === 0) throw new ApiError('no_channel', { retryAfterMs: 5_000 });
+
+    const inputBound = promptTokenBound(request.body);
+    const outputBound = outputLimit(request, priced.maxOutputTokens) * request.choices;
+    const heldTokens = inputBound + outputBound;
+    const rate = await limiter.take(key.keyId, key, heldTokens);
+    if (!rate.allowed) throw new ApiError('rate_limit_exceeded', { retryAfterMs: rate.retryAfterMs });
+
+    const heldPicos = rateUpperBound(priced.price, inputBound, outputBound);
+    const accepted: RequestAccepted = {
+      type: 'RequestAccepted',
+      version: 1,
+      eventId: deriveId(requestId, 0, 'RequestAccepted'),
+      occurredAt: toInstant(now),
+      accountId: key.accountId,
+      correlationId: requestId,
+      causationId: null,
+      requestId,
+      keyId: key.keyId,
+      model: request.model,
+      route: '/v1/chat/completions',
+      streamed: request.streamed,
+      mode: key.mode,
+      priceVersion: priced.priceVersion,
+      currency: priced.currency,
+      quotaPeriod: quotaPeriodOf(now),
+      heldTokens,
+      heldPicos: heldPicos.toString(),
+    };
+    const encoded = encode(accepted);
+    const decision = await holds.take({
+      requestId,
+      keyId: key.keyId,
+      accountId: key.accountId,
+      period: accepted.quotaPeriod,
+      tokens: heldTokens,
+      picos: heldPicos,
+      currency: priced.currency,
+      deadline: now + holdMs,
+      accepted: encoded,
+      idempotency: idempotencyKey === null ? null : { keyHash: sha256(idempotencyKey), bodyHash: sha256(request.raw) },
+    });
+    if (!decision.granted) {
+      if (decision.refusal.reason === 'idempotency' && decision.refusal.sameBody) {
+        return { repeats: decision.refusal.requestId };
+      }
+      throw refusalError(decision.refusal);
+    }
+    const acceptedDurable = settlements
+      .append({ stream: requestStream(requestId), expected: 'no_stream', events: [encoded] })
+      .then(
+        () => true,
+        (error: unknown) => {
+          runtime.log.error({ error, requestId }, 'RequestAccepted is not durable; the settlement will carry it');
+          return false;
+        },
+      );
+    return { accepted, acceptedEvent: encoded, priced, inputBound, outputBound, channels, rate, acceptedDurable };
+  }
+}
+
+/** Completion tokens per choice: what the client allows, at most what the price book allows. */
+export function outputLimit(request: ChatRequest, maxOutputTokens: number): number {
+  return Math.min(request.maxOutput ?? maxOutputTokens, maxOutputTokens);
+}
+
+/** `Authorization: Bearer K` (or the bare key), then `x-api-key`; the first that is present decides. */
+function presentedKey(headers: IncomingHttpHeaders): string | null {
+  const authorization = headers.authorization;
+  if (authorization !== undefined) return authorization.replace(/^Bearer +/i, '').trim();
+  const header = headers['x-api-key'];
+  return typeof header === 'string' ? header.trim() : null;
+}
+
+function sha256(text: string | Buffer): string {
+  return hash('sha256', text);
+}
+
+function refusalError(refusal: HoldRefusal): ApiError {
+  switch (refusal.reason) {
+    case 'concurrency':
+      return new ApiError('concurrency_exceeded', { retryAfterMs: 1_000, extra: { limit: refusal.limit } });
+    case 'unknown_scope':
+      return new ApiError('service_unavailable', { retryAfterMs: 1_000 });
+    case 'idempotency':
+      return new ApiError('idempotency_mismatch');
+    case 'quota': {
+      const show = refusal.meter === 'tokens' ? String : formatPicos;
+      return new ApiError('insufficient_quota', {
+        extra: {
+          limit_source: refusal.scope,
+          meter: refusal.meter,
+          limit: show(refusal.limit),
+          used: show(refusal.used),
+          held: show(refusal.held),
+        },
+      });
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { totalTokens, type UsageVector } from '../../../events/meters.ts';
+import type { Currency } from '../../../events/money.ts';
+import type { Settlement } from '../settle.ts';
+import type { ChatAnswer } from './chatAnswer.ts';
+import type { ChatRequest } from './chatRequest.ts';
+import { spliceUsage, usageWithCost } from './usageCost.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The answer with the client's model name and its cost in `usage`; otherwise the provider's own bytes. */
+export function withCost(
+  answer: ChatAnswer,
+  model: string,
+  stated: unknown,
+  settlement: Settlement,
+  currency: Currency,
+): string {
+  const usage = usageWithCost(statedOr(stated, settlement.usage), settlement.picos, currency);
+  if (answer.body['model'] === model) {
+    const spliced = spliceUsage(answer.text, answer.body['usage'], usage);
+    if (spliced !== null) return spliced;
+  }
+  const { usage: _replaced, ...rest } = answer.body;
+  return `${JSON.stringify({ ...rest, model }).slice(0, -1)},"usage":${usage}}`;
+}
+
+/** The last events of a stream: one usage chunk where the client asked for it, and `[DONE]`. */
+export function streamEnding(
+  request: ChatRequest,
+  template: Json,
+  stated: unknown,
+  settlement: Settlement,
+  currency: Currency,
+): string {
+  if (!request.usageWanted) return 'data: [DONE]\n\n';
+  const usage = usageWithCost(statedOr(stated, settlement.usage), settlement.picos, currency);
+  const chunk = JSON.stringify({ ...template, choices: [] });
+  return `data: ${chunk.slice(0, -1)},"usage":${usage}}\n\ndata: [DONE]\n\n`;
+}
+
+/** The provider's usage object, or one made from what was measured. */
+function statedOr(stated: unknown, measured: UsageVector): Json {
+  if (typeof stated === 'object' && stated !== null && !Array.isArray(stated)) return stated as Json;
+  const output = (measured.outputText ?? 0) + (measured.reasoning ?? 0);
+  const total = totalTokens(measured);
+  return { prompt_tokens: total - output, completion_tokens: output, total_tokens: total };
+}

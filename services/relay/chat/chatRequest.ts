@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { ApiError } from '../../http/errors.ts';
+
+const text = z.string();
+const contentPart = z.looseObject({ type: z.string().max(64) });
+const message = z.looseObject({
+  role: z.enum(['developer', 'system', 'user', 'assistant', 'tool', 'function']),
+  content: z.union([text, z.array(contentPart).max(1_000), z.null()]).optional(),
+});
+
+/** `POST /v1/chat/completions`: what we act on, with bounds; every other field is passed through untouched. */
+const chatBody = z.looseObject({
+  model: z.string().min(1).max(200),
+  messages: z.array(message).min(1).max(10_000),
+  stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+  usage: z.looseObject({ include: z.boolean().nullish() }).nullish(),
+  max_tokens: z.int().min(1).nullish(),
+  max_completion_tokens: z.int().min(1).nullish(),
+  n: z.int().min(1).max(16).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  tools: z
+    .array(z.looseObject({ type: z.string().max(64) }))
+    .max(1_024)
+    .nullish(),
+});
+
+export type ChatBody = z.infer<typeof chatBody>;
+export type ChatMessage = ChatBody['messages'][number];
+
+export interface ChatRequest {
+  readonly body: ChatBody;
+  /** The bytes as the client sent them: a JSON object. */
+  readonly raw: Buffer;
+  readonly model: string;
+  readonly streamed: boolean;
+  /** The client asked to see usage at the end of the stream. */
+  readonly usageWanted: boolean;
+  /** Completion tokens per choice that the client allows, null when it does not say. */
+  readonly maxOutput: number | null;
+  readonly choices: number;
+}
+
+/** Reads a chat body. Throws ApiError `invalid_json` or `invalid_request` (with the path of the first problem). */
+export function parseChatRequest(raw: Buffer, maxDepth: number): ChatRequest {
+  let json: unknown;
+  try {
+    json = JSON.parse(raw.toString('utf8'));
+  } catch (error) {
+    throw new ApiError('invalid_json', { cause: error });
+  }
+  refuseHostileShape(json, maxDepth);
+  const parsed = chatBody.safeParse(json);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const param = issue?.path.join('.') ?? '';
+    throw new ApiError('invalid_request', { detail: `${param || 'body'}: ${issue?.message ?? 'not valid'}`, param });
+  }
+  const body = parsed.data;
+  const streamed = body.stream === true;
+  return {
+    body,
+    raw,
+    model: body.model,
+    streamed,
+    usageWanted: body.stream_options?.include_usage === true || body.usage?.include === true,
+    maxOutput: body.max_completion_tokens ?? body.max_tokens ?? null,
+    choices: body.n ?? 1,
+  };
+}
+
+/** Refuses nesting beyond `maxDepth` and keys that could reach a prototype. */
+function refuseHostileShape(value: unknown, depthLeft: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depthLeft === 0) throw new ApiError('invalid_request', { detail: 'The body is nested too deeply.' });
+  if (Array.isArray(value)) {
+    for (const item of value) refuseHostileShape(item, depthLeft - 1);
+    return;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    if (key === '__proto__') throw new ApiError('invalid_request', { detail: 'The key "__proto__" is not allowed.' });
+    refuseHostileShape(item, depthLeft - 1);
+  }
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import type { UsageVector } from '../../../events/meters.ts';
+import type { ChannelQuirks } from '../ports.ts';
+
+/** A token count as a provider may state it; anything else in its place counts as not reported. */
+const count = z.int().min(0).nullish().catch(null);
+const inputDetails = z.object({
+  cached_tokens: count,
+  cache_write_tokens: count,
+  audio_tokens: count,
+  image_tokens: count,
+});
+const outputDetails = z.object({ reasoning_tokens: count, audio_tokens: count, image_tokens: count });
+const usageObject = z.object({
+  prompt_tokens: count,
+  completion_tokens: count,
+  total_tokens: count,
+  cached_tokens: count,
+  prompt_cache_hit_tokens: count,
+  prompt_tokens_details: inputDetails.nullish().catch(null),
+  completion_tokens_details: outputDetails.nullish().catch(null),
+});
+
+/** One half of a reported usage: disjoint meters, or null when that half was not stated in a usable way. */
+export interface ReportedUsage {
+  readonly input: UsageVector | null;
+  readonly output: UsageVector | null;
+}
+
+/**
+ * Splits an OpenAI usage object into disjoint meters (protocols: cached, audio and image tokens are inside
+ * `prompt_tokens`; reasoning and audio are inside `completion_tokens`, except where the channel says otherwise).
+ * Parts larger than their whole are cut to it.
+ */
+export function readUsage(usage: unknown, quirks: Pick<ChannelQuirks, 'usageExcludesReasoning'>): ReportedUsage {
+  const parsed = usageObject.safeParse(usage);
+  if (!parsed.success) return { input: null, output: null };
+  const stated = parsed.data;
+  return { input: readInput(stated), output: readOutput(stated, quirks.usageExcludesReasoning) };
+}
+
+type Stated = z.infer<typeof usageObject>;
+
+function readInput(stated: Stated): UsageVector | null {
+  if (stated.prompt_tokens === null || stated.prompt_tokens === undefined) return null;
+  const details = stated.prompt_tokens_details;
+  let rest = stated.prompt_tokens;
+  const take = (wanted: number | null | undefined): number => {
+    const taken = Math.min(wanted ?? 0, rest);
+    rest -= taken;
+    return taken;
+  };
+  const cacheRead = take(details?.cached_tokens ?? stated.prompt_cache_hit_tokens ?? stated.cached_tokens);
+  const cacheWrite5m = take(details?.cache_write_tokens);
+  const audioInput = take(details?.audio_tokens);
+  const imageInput = take(details?.image_tokens);
+  return withoutZeros({ uncachedInput: rest, cacheRead, cacheWrite5m, audioInput, imageInput });
+}
+
+function readOutput(stated: Stated, excludesReasoning: boolean): UsageVector | null {
+  if (stated.completion_tokens === null || stated.completion_tokens === undefined) return null;
+  const details = stated.completion_tokens_details;
+  const reasoningStated = details?.reasoning_tokens ?? 0;
+  let rest = stated.completion_tokens + (excludesReasoning ? reasoningStated : 0);
+  const take = (wanted: number | null | undefined): number => {
+    const taken = Math.min(wanted ?? 0, rest);
+    rest -= taken;
+    return taken;
+  };
+  const reasoning = take(reasoningStated);
+  const audioOutput = take(details?.audio_tokens);
+  const imageOutput = take(details?.image_tokens);
+  return withoutZeros({ outputText: rest, reasoning, audioOutput, imageOutput });
+}
+
+function withoutZeros(vector: UsageVector): UsageVector {
+  return Object.fromEntries(Object.entries(vector).filter(([, quantity]) => quantity > 0));
+}
+
+/** The value at a dotted path such as `choices.0.usage`; undefined when a step is missing. */
+export function atPath(source: unknown, path: string): unknown {
+  let value = source;
+  for (const step of path.split('.')) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Record<string, unknown>)[step];
+  }
+  return value;
+}

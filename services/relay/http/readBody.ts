@@ -1,0 +1,34 @@
+import type { IncomingMessage } from 'node:http';
+import { ApiError } from '../../http/errors.ts';
+
+/**
+ * The whole body, at most `maxBytes`. Throws ApiError `request_too_large` before reading more, or
+ * `unsupported_media_type`; rejects with `invalid_request` when the client stops sending.
+ */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const contentType = request.headers['content-type'];
+  if (contentType !== undefined && !/^application\/([\w.+-]*\+)?json\b/i.test(contentType)) {
+    throw new ApiError('unsupported_media_type');
+  }
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new ApiError('request_too_large');
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > maxBytes) {
+        request.pause();
+        reject(new ApiError('request_too_large'));
+        return;
+      }
+      chunks.push(chunk);
+    });
+    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    request.on('error', (cause) =>
+      reject(new ApiError('invalid_request', { detail: 'The body was cut short.', cause })),
+    );
+    request.on('close', () => {
+      if (!request.complete) reject(new ApiError('invalid_request', { detail: 'The body was cut short.' }));
+    });
+  });
+}

@@ -1,0 +1,139 @@
+import { encode, type DomainEvent } from '../../events/codec.ts';
+import type { Append } from '../../events/eventStore.ts';
+import { deriveId, requestStream } from '../../events/ids.ts';
+import { totalTokens, type UsageSource, type UsageVector } from '../../events/meters.ts';
+import type { Picos } from '../../events/money.ts';
+import type { Attempt, RequestAccepted } from '../../events/request/request.events.ts';
+import { rate } from '../billing/rating/rate.ts';
+import { toInstant } from '../runtime.ts';
+import type { PricedModel } from './ports.ts';
+
+/** A call that was authorised, priced and held. */
+export interface AdmittedCall {
+  readonly accepted: RequestAccepted;
+  readonly priced: PricedModel;
+  /** The hold covers this much of each; a bill is cut to it. */
+  readonly inputBound: number;
+  readonly outputBound: number;
+}
+
+/** How a call ended, without its usage. */
+export type Ending =
+  | { readonly type: 'RequestCompleted'; readonly finishReason: string | null }
+  | { readonly type: 'RequestFailed'; readonly code: string; readonly httpStatus: number }
+  | {
+      readonly type: 'RequestAborted';
+      readonly reason: 'client_gone' | 'client_stalled' | 'shutdown';
+      readonly policy: 'cancel' | 'drain' | null;
+    };
+
+export interface MeasuredUsage {
+  readonly usage: UsageVector;
+  readonly source: UsageSource;
+}
+
+/** Nothing was delivered, so nothing is charged. */
+export const NOTHING_USED: MeasuredUsage = { usage: {}, source: 'none' };
+
+export interface Settlement {
+  /** The second durable point: usage and end in one append, after `RequestAccepted`. */
+  readonly append: Append;
+  readonly usage: UsageVector;
+  readonly picos: Picos;
+  /** The measured usage was larger than the hold. */
+  readonly clamped: boolean;
+}
+
+/** Rates what was used, never above the hold, and states the end. Ids derive from the request, so a retry repeats itself. */
+export function settle(
+  call: AdmittedCall,
+  measured: MeasuredUsage,
+  attempts: readonly Attempt[],
+  ending: Ending,
+  times: { readonly now: number; readonly latencyMs: number; readonly firstByteMs: number | null },
+): Settlement {
+  const { accepted, priced } = call;
+  const { usage, clamped } = clampToHold(measured.usage, call.inputBound, call.outputBound);
+  const picos = rate(priced.price, usage);
+  const answered = attempts.findLast((attempt) => attempt.outcome === 'answered' || attempt.outcome === 'cut');
+  const attempt = answered?.number ?? attempts.length;
+  const common = {
+    occurredAt: toInstant(times.now),
+    accountId: accepted.accountId,
+    correlationId: accepted.requestId,
+    requestId: accepted.requestId,
+  };
+  const recorded: DomainEvent = {
+    type: 'UsageRecorded',
+    version: 2,
+    eventId: deriveId(accepted.requestId, attempt, 'UsageRecorded'),
+    causationId: accepted.eventId,
+    ...common,
+    attempt,
+    keyId: accepted.keyId,
+    model: accepted.model,
+    channel: answered?.channel ?? null,
+    mode: accepted.mode,
+    priceVersion: accepted.priceVersion,
+    currency: accepted.currency,
+    quotaPeriod: accepted.quotaPeriod,
+    usage,
+    source: measured.source,
+    amountPicos: picos.toString(),
+    policy: clamped ? 'clamped_to_hold' : null,
+  };
+  const ended: DomainEvent = {
+    version: 1,
+    eventId: deriveId(accepted.requestId, attempt, ending.type),
+    causationId: recorded.eventId,
+    ...common,
+    attempts: [...attempts],
+    latencyMs: Math.round(times.latencyMs),
+    firstByteMs: times.firstByteMs === null ? null : Math.round(times.firstByteMs),
+    ...ending,
+  };
+  return {
+    append: { stream: requestStream(accepted.requestId), expected: 0n, events: [encode(recorded), encode(ended)] },
+    usage,
+    picos,
+    clamped,
+  };
+}
+
+const INPUT_METERS = [
+  'uncachedInput',
+  'cacheRead',
+  'cacheWrite5m',
+  'cacheWrite1h',
+  'audioInput',
+  'imageInput',
+] as const;
+const OUTPUT_METERS = ['outputText', 'reasoning', 'audioOutput', 'imageOutput'] as const;
+
+/** Cuts each side of a vector to what was held for it, meter by meter in the order of the lists. */
+function clampToHold(
+  usage: UsageVector,
+  inputBound: number,
+  outputBound: number,
+): { usage: UsageVector; clamped: boolean } {
+  if (totalTokens(usage) <= Math.min(inputBound, outputBound)) return { usage, clamped: false };
+  const cut: UsageVector = { ...usage };
+  const clampedInput = cutTo(cut, INPUT_METERS, inputBound);
+  const clampedOutput = cutTo(cut, OUTPUT_METERS, outputBound);
+  return { usage: cut, clamped: clampedInput || clampedOutput };
+}
+
+function cutTo(usage: UsageVector, meters: readonly (keyof UsageVector)[], bound: number): boolean {
+  let left = bound;
+  let cut = false;
+  for (const meter of meters) {
+    const quantity = usage[meter];
+    if (quantity === undefined) continue;
+    if (quantity > left) {
+      usage[meter] = left;
+      cut = true;
+    }
+    left -= usage[meter] ?? 0;
+  }
+  return cut;
+}
