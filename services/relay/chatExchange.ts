@@ -9,7 +9,7 @@ import { measureUsage } from './chat/measureUsage.ts';
 import { atPath, readUsage } from './chat/reportedUsage.ts';
 import { upstreamBody } from './chat/upstreamBody.ts';
 import type { ClientConnection } from './http/clientConnection.ts';
-import { costHeaders, errorHeaders, openaiErrorBody, rateHeaders } from './http/openaiHeaders.ts';
+import { costHeaders, rateHeaders } from './http/openaiHeaders.ts';
 import type { Channel, HoldLedger, RelayMetrics, Router, Settlements, TokenEstimator, Upstream } from './ports.ts';
 import { reportVerdict } from './routing/router.ts';
 import type { Verdict } from './routing/classify.ts';
@@ -152,7 +152,7 @@ export class ChatExchange {
   async #cut(measured: MeasuredUsage, verdict: Verdict): Promise<void> {
     const error = verdictError(verdict);
     await this.#settle(measured, { type: 'RequestFailed', code: error.code, httpStatus: 200 });
-    this.#client.end(`data: ${openaiErrorBody(error, this.#requestId)}\n\n`);
+    this.#client.fail(error, this.#requestId);
   }
 
   /** No channel gave output: nothing is charged, and the client may try again with the same Idempotency-Key. */
@@ -160,13 +160,7 @@ export class ChatExchange {
     const error = verdictError(verdict);
     await this.#settle(NOTHING_USED, { type: 'RequestFailed', code: error.code, httpStatus: error.status });
     this.#parts.holds.forgetIdempotency(this.#requestId);
-    if (this.#client.started) this.#client.end(`data: ${openaiErrorBody(error, this.#requestId)}\n\n`);
-    else
-      this.#client.sendJson(
-        error.status,
-        errorHeaders(error, this.#requestId),
-        openaiErrorBody(error, this.#requestId),
-      );
+    this.#client.fail(error, this.#requestId);
   }
 
   async #settleAborted(
@@ -176,9 +170,7 @@ export class ChatExchange {
   ): Promise<void> {
     await this.#settle(measured, { type: 'RequestAborted', reason, policy });
     if (reason === 'client_gone') return;
-    const error = new ApiError('service_unavailable', { retryAfterMs: 1_000 });
-    if (this.#client.started) this.#client.end(`data: ${openaiErrorBody(error, this.#requestId)}\n\n`);
-    else this.#client.sendJson(503, errorHeaders(error, this.#requestId), openaiErrorBody(error, this.#requestId));
+    this.#client.fail(new ApiError('service_unavailable', { retryAfterMs: 1_000 }), this.#requestId);
   }
 
   /** The second durable point. The concurrency slot is free afterwards, whatever happened. */

@@ -7,7 +7,7 @@ import { usageWithCost } from './chat/usageCost.ts';
 import { parseChatRequest, type ChatRequest } from './chat/chatRequest.ts';
 import { ChatExchange, type ExchangeParts } from './chatExchange.ts';
 import { ClientConnection, type ClientLimits } from './http/clientConnection.ts';
-import { costHeaders, errorHeaders, openaiErrorBody } from './http/openaiHeaders.ts';
+import { costHeaders } from './http/openaiHeaders.ts';
 import { readBody } from './http/readBody.ts';
 import type { Outcome, OutcomeReader } from './ports.ts';
 
@@ -37,7 +37,7 @@ export class ChatRelay {
     const requestId = runtime.ids.uuid();
     const client = new ClientConnection(response, limits, runtime.timers);
     const done = this.#run(request, client, requestId)
-      .catch((error: unknown) => this.#answerError(error, client, requestId, request))
+      .catch((error: unknown) => this.#answerError(error, client, requestId))
       .finally(() => {
         this.#running.delete(client);
         metrics.inFlight(-1);
@@ -84,18 +84,12 @@ export class ChatRelay {
     );
   }
 
-  #answerError(error: unknown, client: ClientConnection, requestId: string, request: IncomingMessage): void {
+  #answerError(error: unknown, client: ClientConnection, requestId: string): void {
     const { runtime, metrics } = this.#parts;
     const told = asApiError(error);
     if (told.code === 'internal_error') runtime.log.error({ error, requestId }, 'a call failed inside the relay');
     metrics.callRefused(told.code);
-    if (client.started) {
-      client.end(`data: ${openaiErrorBody(told, requestId)}\n\n`);
-      return;
-    }
-    // An unread body would be taken for the next request on this connection.
-    const close = request.complete ? [] : ['connection', 'close'];
-    client.sendJson(told.status, [...errorHeaders(told, requestId), ...close], openaiErrorBody(told, requestId));
+    client.fail(told, requestId);
   }
 }
 

@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http';
+import type { ApiError } from '../../http/errors.ts';
 import type { Timers } from '../../runtime.ts';
+import { openaiError } from './openaiHeaders.ts';
 
 export interface ClientLimits {
   /** Bytes the client may leave unread before the upstream is paused. */
@@ -50,11 +52,6 @@ export class ClientConnection {
     return this.#gone;
   }
 
-  /** The status line has been sent, so an error can only be told inside the stream. */
-  get started(): boolean {
-    return this.#response.headersSent;
-  }
-
   whenGone(listener: (reason: GoneReason) => void): void {
     this.#onGone = listener;
     if (this.#gone) listener(this.#gone);
@@ -99,6 +96,13 @@ export class ClientConnection {
     if (this.#response.writableLength <= this.#limits.maxBufferBytes) return true;
     this.#awaitDrain();
     return false;
+  }
+
+  /** Tells a failure: as an event of a stream that has begun, otherwise as the whole answer. */
+  fail(error: ApiError, requestId: string): void {
+    const { body, headers } = openaiError(error, requestId);
+    if (this.#response.headersSent) this.end(`data: ${body}\n\n`);
+    else this.sendJson(error.status, headers, body);
   }
 
   end(lastEvents: string): void {

@@ -1,30 +1,12 @@
 import { formatPicos, type Currency, type Picos } from '../../../events/money.ts';
-import { ERRORS, type ApiError } from '../../http/errors.ts';
+import type { ApiError } from '../../http/errors.ts';
+import { renderError } from '../../http/renderError.ts';
 import type { RateDecision } from '../ports.ts';
 
-/** The OpenAI error object with our request id and the error's own public fields. */
-export function openaiErrorBody(error: ApiError, requestId: string): string {
-  const { type } = ERRORS[error.code];
-  return JSON.stringify({
-    error: {
-      message: error.message,
-      type,
-      param: error.param,
-      code: error.code,
-      request_id: requestId,
-      ...error.extra,
-    },
-  });
-}
-
-/** `x-request-id`, whether a retry makes sense, and when. */
-export function errorHeaders(error: ApiError, requestId: string): string[] {
-  const headers = ['x-request-id', requestId, 'x-should-retry', String(ERRORS[error.code].retry)];
-  if (error.retryAfterMs !== null) {
-    headers.push('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))));
-    headers.push('retry-after-ms', String(Math.max(1, Math.ceil(error.retryAfterMs))));
-  }
-  return headers;
+/** An error of this route: its body as JSON text, and its headers as a flat list. */
+export function openaiError(error: ApiError, requestId: string): { body: string; headers: string[] } {
+  const { body, headers } = renderError(error, 'openai', requestId);
+  return { body: JSON.stringify(body), headers: Object.entries(headers).flat() };
 }
 
 /** OpenAI's rate-limit headers for the limits that the key has; reset as a duration such as `1.5s`. */

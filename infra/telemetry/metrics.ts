@@ -1,0 +1,71 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { RelayMetrics } from '../../services/relay/ports.ts';
+
+const ENDINGS = { RequestCompleted: 'completed', RequestFailed: 'failed', RequestAborted: 'aborted' } as const;
+
+/** The Prometheus registry of one process. No label ever holds a key, an account or a user. */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const calls = new Counter({
+    name: 'relay_requests_total',
+    help: 'Accepted calls by ending',
+    labelNames: ['ending', 'streamed'],
+    registers,
+  });
+  const refusals = new Counter({
+    name: 'relay_refusals_total',
+    help: 'Refused calls by code',
+    labelNames: ['code'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'relay_request_seconds',
+    help: 'Accepted calls from admission to settlement',
+    buckets: [0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300],
+    registers,
+  });
+  const tokens = new Counter({
+    name: 'relay_tokens_total',
+    help: 'Settled quantities',
+    labelNames: ['meter'],
+    registers,
+  });
+  const anomalies = new Counter({
+    name: 'relay_anomalies_total',
+    help: 'Things to look at',
+    labelNames: ['kind'],
+    registers,
+  });
+  const inFlight = new Gauge({ name: 'relay_in_flight', help: 'Calls in flight', registers });
+
+  const relay: RelayMetrics = {
+    callEnded(ending, streamed, duration) {
+      calls.inc({ ending: ENDINGS[ending], streamed: String(streamed) });
+      seconds.observe(duration);
+    },
+    callRefused: (code) => refusals.inc({ code }),
+    tokens(usage) {
+      for (const [meter, quantity] of Object.entries(usage)) tokens.inc({ meter }, quantity);
+    },
+    anomaly: (kind) => anomalies.inc({ kind }),
+    inFlight: (change) => inFlight.inc(change),
+  };
+
+  /** A gauge read when Prometheus asks. */
+  const gauge = (name: string, help: string, read: () => number | Readonly<Record<string, number>>): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['name'],
+      registers,
+      collect() {
+        const value = read();
+        if (typeof value === 'number') this.set(value);
+        else for (const [label, each] of Object.entries(value)) this.set({ name: label }, each);
+      },
+    });
+  };
+  return { relay, gauge, render: () => registry.metrics(), contentType: registry.contentType };
+}
