@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config';
+
+/** The suffix of a test file says what it needs: `unit` nothing, `int` a Postgres, `e2e` the whole process. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/**/*.unit.spec.ts'], testTimeout: 10_000 } },
+      {
+        test: {
+          name: 'int',
+          include: ['test/**/*.int.spec.ts'],
+          globalSetup: 'test/support/globalSetup.ts',
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/**/*.e2e.spec.ts'],
+          globalSetup: 'test/support/globalSetup.ts',
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
