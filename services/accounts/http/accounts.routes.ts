@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import type { Call, Route } from '../../http/route.ts';
+import type { Asker, GuardedAccounts } from '../guardedAccounts.ts';
+import { MAX_PASSWORD_LENGTH } from '../passwordPolicy.ts';
+import { parseInput, plainText } from './input.ts';
+
+const email = z.email().max(254);
+/** Bounded in UTF-16 units here; the policy counts characters. */
+const password = z
+  .string()
+  .min(1)
+  .max(2 * MAX_PASSWORD_LENGTH);
+
+const registration = z.strictObject({
+  email,
+  password,
+  name: plainText.trim().min(1).max(100).optional(),
+});
+const login = z.strictObject({ email, password });
+
+const askerOf = (call: Call): Asker => ({ address: call.remoteAddress, requestId: call.requestId });
+
+/** Registration and log-in as AI Hub's developer guide has them. */
+export function accountRoutes(accounts: GuardedAccounts): readonly Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/api/v1/developer/auth/register',
+      dialect: 'aihub',
+      policy: 'public',
+      async handle(call) {
+        const { name, ...wish } = parseInput(registration, call.body);
+        const user = await accounts.register({ ...wish, name: name ?? null }, askerOf(call));
+        const data = {
+          user_id: user.userId,
+          email: user.email,
+          name: user.name,
+          accounts: user.accounts,
+          created_at: user.registeredAt,
+        };
+        return { status: 201, body: { success: true, data } };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/developer/auth/login',
+      dialect: 'aihub',
+      policy: 'public',
+      async handle(call) {
+        const wish = parseInput(login, call.body);
+        const session = await accounts.logIn(wish.email, wish.password, askerOf(call));
+        const data = {
+          access_token: session.token,
+          token_type: 'Bearer',
+          expires_in: session.expiresInSeconds,
+          user_id: session.user.userId,
+          accounts: session.user.accounts,
+        };
+        return { status: 200, body: { success: true, data }, headers: { 'cache-control': 'no-store' } };
+      },
+    },
+  ];
+}
