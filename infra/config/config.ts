@@ -24,7 +24,11 @@ export const configSchema = z.object({
     .regex(/^[0-9a-f]{64}$/)
     .optional()
     .describe('32 bytes as hex that wrap personal-data keys; default: made once in DATA_DIR/secrets.json'),
-  JWT_SECRET: z.string().min(32).optional().describe('signs access tokens; default: made once in DATA_DIR/secrets.json'),
+  JWT_SECRET: z
+    .string()
+    .min(32)
+    .optional()
+    .describe('signs access tokens; default: made once in DATA_DIR/secrets.json'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info').describe('pino level'),
   MAX_BODY_BYTES: bytes(10_485_760).describe('largest request body of a relay route, in bytes'),
   MAX_BODY_DEPTH: z.coerce.number().int().min(8).max(1_000).default(64).describe('deepest nesting of a JSON body'),
@@ -43,7 +47,13 @@ export const configSchema = z.object({
   DEFAULT_CONCURRENCY: z.coerce.number().int().min(1).max(100_000).default(10).describe('calls in flight per key'),
   DEFAULT_MAX_KEYS: z.coerce.number().int().min(1).max(10_000).default(10).describe('API keys per account'),
   BILLING_ZONE: z.string().default('UTC').describe('IANA time zone of new accounts’ billing months'),
-  SIMULATED_LATENCY_MS: z.coerce.number().int().min(0).max(60_000).default(0).describe('latency of the simulated upstream'),
+  SIMULATED_LATENCY_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(60_000)
+    .default(0)
+    .describe('latency of the simulated upstream'),
 });
 
 export type Config = z.infer<typeof configSchema>;
@@ -60,7 +70,9 @@ export class ConfigError extends Error {
 
 /** Parses an environment. An empty variable counts as absent. Throws ConfigError with every problem found. */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = configSchema.safeParse(given);
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
@@ -73,7 +85,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
 function relations(config: Config): string[] {
   const problems: string[] = [];
   if (config.HOLD_TIMEOUT_MS >= config.CALL_TOTAL_MS) problems.push('HOLD_TIMEOUT_MS: must be below CALL_TOTAL_MS');
-  if (config.OWNER_LEASE_MS < 3 * 1_000) problems.push('OWNER_LEASE_MS: must be at least 3000, heartbeats come every second');
+  if (config.OWNER_LEASE_MS < 3 * 1_000)
+    problems.push('OWNER_LEASE_MS: must be at least 3000, heartbeats come every second');
   if (!Intl.supportedValuesOf('timeZone').includes(config.BILLING_ZONE) && config.BILLING_ZONE !== 'UTC') {
     problems.push(`BILLING_ZONE: ${config.BILLING_ZONE} is not a time zone`);
   }

@@ -1,0 +1,137 @@
+import { Pool } from 'undici';
+import type { Log } from '../../services/runtime.ts';
+import type { Upstream, UpstreamCall, UpstreamExchange, UpstreamSink } from '../../services/relay/ports.ts';
+import { ConnectionGate } from './connectionGate.ts';
+import { Deadlines } from './deadlines.ts';
+import { Exchange, type Endpoint } from './exchange.ts';
+import { channelHeaders, withCallHeaders } from './requestHeaders.ts';
+import type { Secret } from './secret.ts';
+
+/** What the adapter needs to know of a channel. */
+export interface UpstreamChannel {
+  readonly name: string;
+  readonly baseUrl: string;
+  readonly apiKey: Secret | null;
+  readonly maxConnections: number;
+  readonly maxQueued: number;
+  readonly timeouts: Endpoint['timeouts'];
+}
+
+export interface OpenAiUpstreamOptions {
+  /** The largest answer that is not a stream, in bytes; 8 MiB. */
+  readonly maxAnswerBytes?: number;
+  /** The largest stream, in bytes; 128 MiB, some 400 000 tokens with the JSON around them. */
+  readonly maxStreamBytes?: number;
+}
+
+interface Target extends Endpoint {
+  readonly basePath: string;
+  readonly headers: string[];
+}
+
+const MAX_ANSWER_BYTES = 8 * 1_048_576;
+const MAX_STREAM_BYTES = 128 * 1_048_576;
+const MAX_RESPONSE_HEADER_BYTES = 32_768;
+/** Below the 5 s after which common servers close an idle connection without announcing it. */
+const KEEP_ALIVE_MS = 4_000;
+
+/**
+ * Calls OpenAI-compatible upstreams: one undici pool per origin without pipelining, and per channel a bound on
+ * connections and on calls that wait for one. Redirects are not followed and nothing is retried.
+ */
+export class OpenAiUpstream implements Upstream {
+  readonly #deadlines = new Deadlines();
+  readonly #pools: ReadonlyMap<string, Pool>;
+  readonly #targets: ReadonlyMap<string, Target>;
+  readonly #running = new Set<Exchange>();
+  readonly #ended = (exchange: Exchange) => {
+    this.#running.delete(exchange);
+    if (this.#closing && this.#running.size === 0) this.#idle.resolve(undefined);
+  };
+  readonly #idle = Promise.withResolvers<undefined>();
+  #closing: Promise<void> | null = null;
+
+  /** Channel names must be unique and base URLs valid. */
+  constructor(
+    channels: readonly UpstreamChannel[],
+    runtime: { readonly log: Log },
+    options: OpenAiUpstreamOptions = {},
+  ) {
+    this.#pools = poolsOf(channels);
+    this.#targets = new Map(
+      channels.map((channel) => [channel.name, this.#targetOf(channel, runtime.log, options)] as const),
+    );
+  }
+
+  /** Calls that have not ended. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Throws only for a channel that the constructor was not given. */
+  send(call: UpstreamCall, sink: UpstreamSink): UpstreamExchange {
+    const target = this.#targets.get(call.channel.name);
+    if (!target) throw new Error(`no upstream channel is named ${call.channel.name}`);
+    const request = {
+      method: 'POST',
+      path: target.basePath + call.path,
+      headers: withCallHeaders(target.headers, call.headers),
+      body: call.body,
+    };
+    const exchange = new Exchange(target, request, sink, this.#ended);
+    this.#running.add(exchange);
+    if (this.#closing) exchange.failSoon({ kind: 'overloaded', cause: new Error('the upstream adapter is closing') });
+    else exchange.begin();
+    return exchange;
+  }
+
+  /** Takes no further call, waits for the running ones to end, then closes all connections. Who is in a hurry aborts calls. */
+  close(): Promise<void> {
+    this.#closing ??= this.#drainAndClose();
+    return this.#closing;
+  }
+
+  async #drainAndClose(): Promise<void> {
+    if (this.#running.size > 0) await this.#idle.promise;
+    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
+    this.#deadlines.close();
+  }
+
+  #targetOf(channel: UpstreamChannel, log: Log, options: OpenAiUpstreamOptions): Target {
+    const { origin, pathname } = new URL(channel.baseUrl);
+    const pool = this.#pools.get(origin);
+    if (!pool) throw new Error(`no pool for ${origin}`);
+    return {
+      channel: channel.name,
+      dispatcher: pool,
+      gate: new ConnectionGate(channel.maxConnections, channel.maxQueued),
+      timeouts: channel.timeouts,
+      maxAnswerBytes: options.maxAnswerBytes ?? MAX_ANSWER_BYTES,
+      maxStreamBytes: options.maxStreamBytes ?? MAX_STREAM_BYTES,
+      deadlines: this.#deadlines,
+      log,
+      basePath: pathname.replace(/\/+$/, ''),
+      headers: channelHeaders(channel.apiKey),
+    };
+  }
+}
+
+/** Channels of one origin share its connections; each still keeps to its own bound, so undici's queue stays short. */
+function poolsOf(channels: readonly UpstreamChannel[]): ReadonlyMap<string, Pool> {
+  const byOrigin = Map.groupBy(channels, (channel) => new URL(channel.baseUrl).origin);
+  return new Map([...byOrigin].map(([origin, sharing]) => [origin, poolOf(origin, sharing)] as const));
+}
+
+function poolOf(origin: string, channels: readonly UpstreamChannel[]): Pool {
+  return new Pool(origin, {
+    connections: channels.reduce((sum, { maxConnections }) => sum + maxConnections, 0),
+    pipelining: 1,
+    allowH2: false,
+    connect: { timeout: Math.max(...channels.map(({ timeouts }) => timeouts.connectMs)) },
+    // The deadlines of `Exchange` know phases that undici does not, such as headers without a first byte.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+  });
+}
