@@ -69,3 +69,4 @@ export function createMetrics() {
   };
   return { relay, gauge, render: () => registry.metrics(), contentType: registry.contentType };
 }
+export type Metrics = ReturnType<typeof createMetrics>;

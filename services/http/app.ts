@@ -46,8 +46,9 @@ export function createApp(parts: AppParts): Express {
   for (const route of parts.routes) {
     app.route(route.path)[methodName(route.method)](withDialect(route.dialect), parseJson, asHandler(route, parts));
   }
-  for (const path of new Set([...parts.routes, ...parts.relayRoutes].map((route) => route.path))) {
-    app.all(path, () => {
+  for (const [path, dialect, methods] of placesOf(parts)) {
+    app.all(path, withDialect(dialect), (_request, response) => {
+      response.setHeader('allow', methods);
       throw new ApiError('method_not_allowed');
     });
   }
@@ -56,6 +57,17 @@ export function createApp(parts: AppParts): Express {
   });
   app.use(errorHandler(parts.runtime));
   return app;
+}
+
+/** Every path with its dialect and the methods that it answers, as `Allow` lists them. */
+function placesOf(parts: AppParts): readonly (readonly [path: string, dialect: Dialect, methods: string])[] {
+  const relayRoutes = parts.relayRoutes.map(({ method, path }) => ({ method, path, dialect: 'openai' as const }));
+  const byPath = Map.groupBy([...parts.routes, ...relayRoutes], ({ path }) => path);
+  return [...byPath].map(([path, routes]) => [
+    path,
+    routes[0]?.dialect ?? 'openai',
+    routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', '),
+  ]);
 }
 
 function methodName(method: Route['method']): 'get' | 'post' | 'patch' | 'delete' {
@@ -91,10 +103,16 @@ function asCall(request: Request, response: Response): Call {
     requestId: requestIdOf(response),
     headers: request.headers,
     params: Object.fromEntries(Object.entries(request.params).map(([name, value]) => [name, String(value)])),
-    query: new URL(request.url, 'http://localhost').searchParams,
+    query: queryOf(request.url),
     body: request.body as unknown,
     remoteAddress: request.socket.remoteAddress ?? 'unknown',
   };
+}
+
+/** Whatever stands after the first `?`; unlike a URL this cannot be malformed. */
+function queryOf(target: string): URLSearchParams {
+  const mark = target.indexOf('?');
+  return new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
 }
 
 function send(response: Response, reply: Reply): void {
@@ -133,10 +151,17 @@ function asApiError(error: unknown): ApiError {
     case 'request.size.invalid':
       return new ApiError('invalid_request', { cause: error });
     default:
-      return error instanceof URIError
-        ? new ApiError('invalid_request', { detail: 'The path is not valid.', cause: error })
-        : new ApiError('internal_error', { cause: error });
+      if (error instanceof URIError) {
+        return new ApiError('invalid_request', { detail: 'The path is not valid.', cause: error });
+      }
+      return new ApiError(isClientFault(error) ? 'invalid_request' : 'internal_error', { cause: error });
   }
+}
+
+/** Express and its body parser mark what the client did wrong, such as a broken gzip body, with a status of its own. */
+function isClientFault(error: unknown): boolean {
+  const status = (error as { status?: unknown } | null)?.status;
+  return typeof status === 'number' && status >= 400 && status < 500;
 }
 
 /** Errors before a route is matched follow the path's prefix. */

@@ -64,7 +64,7 @@ export class Admission {
     if (presented === null) throw new ApiError('missing_api_key');
     const secret = parseSecret(presented);
     const key = secret && this.#parts.keys.find(secret.hash, this.#parts.runtime.clock.now());
-    if (!key || key.status === 'revoked') throw new ApiError('invalid_api_key');
+    if (!key) throw new ApiError('invalid_api_key');
     if (key.status === 'disabled') throw new ApiError('key_disabled');
     if (key.status === 'expired') throw new ApiError('key_expired');
     return key;

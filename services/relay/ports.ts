@@ -144,7 +144,7 @@ export interface CallerKey {
   readonly keyId: string;
   readonly accountId: string;
   readonly mode: Mode;
-  readonly status: 'active' | 'disabled' | 'revoked' | 'expired';
+  readonly status: 'active' | 'disabled' | 'expired';
   /** Null: every priced model. */
   readonly models: ReadonlySet<string> | null;
   readonly requestsPerMinute: number | null;

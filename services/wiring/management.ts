@@ -1,0 +1,66 @@
+import { createEmailIndex } from '../../infra/crypto/emailIndex.ts';
+import { createLoginGuard } from '../../infra/crypto/loginGuard.ts';
+import { deriveKeys } from '../../infra/crypto/masterKey.ts';
+import { createPasswordHasher } from '../../infra/crypto/passwords.ts';
+import { createPersonalData } from '../../infra/crypto/personalData.ts';
+import { createAccessTokens } from '../../infra/crypto/tokens.ts';
+import { postgresSubjectKeys } from '../../infra/postgres/subjectKeys.ts';
+import { sqlExecutor } from '../../infra/postgres/transactions.ts';
+import { NO_LIMITS } from '../../events/quota/limits.ts';
+import { KeyQueries } from '../../projections/keys/keys.queries.ts';
+import { QuotaQueries } from '../../projections/quota/quota.queries.ts';
+import { UsageQueries } from '../../projections/usage/usage.queries.ts';
+import { AccountService } from '../accounts/accountService.ts';
+import { authenticateUser } from '../accounts/authenticate.ts';
+import { GuardedAccounts } from '../accounts/guardedAccounts.ts';
+import { accountRoutes } from '../accounts/http/accounts.routes.ts';
+import type { CaughtUp } from '../accounts/ports.ts';
+import { keyRoutes } from '../keys/http/keys.routes.ts';
+import { KeyService } from '../keys/keyService.ts';
+import type { UsageReader } from '../keys/ports.ts';
+import type { Core } from './core.ts';
+
+/** Accounts and keys: for the HTTP routes, the command line and the first run. */
+export async function openManagement(core: Core, caughtUp: CaughtUp) {
+  const { config, pool, runtime, secrets, store } = core;
+  const derived = deriveKeys(Buffer.from(secrets.masterKey, 'hex'));
+  const tokens = createAccessTokens(Buffer.from(secrets.jwtSecret), runtime.clock);
+  const accounts = new AccountService({
+    store,
+    passwords: await createPasswordHasher(),
+    personalData: createPersonalData(derived.subjectKeyWrap, postgresSubjectKeys(pool)),
+    emailIndex: createEmailIndex(derived.emailIndex),
+    tokens,
+    caughtUp,
+    runtime,
+    plan: {
+      zone: config.BILLING_ZONE,
+      maxKeys: config.DEFAULT_MAX_KEYS,
+      limits: {
+        ...NO_LIMITS,
+        tokensPerMonth: config.DEFAULT_TOKENS_PER_MONTH,
+        concurrency: config.DEFAULT_CONCURRENCY,
+        requestsPerMinute: config.DEFAULT_REQUESTS_PER_MINUTE,
+      },
+    },
+  });
+  const sql = sqlExecutor(pool);
+  const keys = new KeyService({ store, keys: new KeyQueries(sql), caughtUp, runtime });
+  const guarded = new GuardedAccounts(accounts, createLoginGuard());
+  return {
+    accounts,
+    keys,
+    routes: [...accountRoutes(guarded), ...keyRoutes({ keys, usage: usageReader(sql), clock: runtime.clock })],
+    authenticateUser: (headers: Parameters<typeof authenticateUser>[0]) => authenticateUser(headers, tokens),
+  };
+}
+export type Management = Awaited<ReturnType<typeof openManagement>>;
+
+function usageReader(sql: ReturnType<typeof sqlExecutor>): UsageReader {
+  const quota = new QuotaQueries(sql);
+  const usage = new UsageQueries(sql);
+  return {
+    usedInPeriod: (accountId, period) => quota.usedInPeriod(accountId, period),
+    dailyUsageOfKey: (accountId, keyId, from) => usage.dailyUsageOfKey(accountId, keyId, from),
+  };
+}

@@ -1,0 +1,155 @@
+import { join } from 'node:path';
+import { channelSettings, loadChannels, type ChannelSettings } from '../../infra/config/channels.ts';
+import { JournaledSettlements } from '../../infra/journal/journaledSettlements.ts';
+import { MemoryRateLimiter } from '../../infra/memory/rateLimiter.ts';
+import { PostgresHoldLedger } from '../../infra/postgres/holdLedger.ts';
+import { PostgresOrphanedHolds } from '../../infra/postgres/orphanedHolds.ts';
+import { sqlExecutor } from '../../infra/postgres/transactions.ts';
+import type { Metrics } from '../../infra/telemetry/metrics.ts';
+import { WorkerTokenEstimator } from '../../infra/tokens/workerTokenEstimator.ts';
+import { OpenAiUpstream } from '../../infra/upstreams/openaiUpstream.ts';
+import { startSimulatedUpstream } from '../../infra/upstreams/simulated/simulatedUpstream.ts';
+import { RequestQueries } from '../../projections/requests/requests.queries.ts';
+import { PriceCatalogue } from '../billing/pricebook/priceCatalogue.ts';
+import type { RelayRoute } from '../http/route.ts';
+import { followEvents } from '../keys/follow.ts';
+import { KEY_INDEX_CATEGORIES, KeyIndex } from '../keys/keyIndex.ts';
+import { Admission } from '../relay/admission.ts';
+import { ChatRelay } from '../relay/chatRelay.ts';
+import { modelRoutes } from '../relay/http/modelRoutes.ts';
+import { ChannelRouter } from '../relay/routing/router.ts';
+import { Reaper } from '../relay/settlement/reaper.ts';
+import { Closing, type Core } from './core.ts';
+
+/** A hold outlives the longest call by this much. */
+const HOLD_MARGIN_MS = 60_000;
+const KEEP_ALIVE_MS = 12_000;
+
+/**
+ * Everything between a client's socket and an upstream's. Start it after the read models exist: holds read quotas there.
+ * `close` expects that no call is running.
+ */
+export async function openRelay(
+  core: Core,
+  metrics: Metrics,
+  environment: Readonly<Record<string, string | undefined>>,
+) {
+  const { config, databaseUrl, pool, runtime, store } = core;
+  const closing = new Closing();
+  try {
+    const following = new AbortController();
+    const keys = new KeyIndex();
+    const prices = new PriceCatalogue();
+    const options = { signal: following.signal, runtime };
+    const [keyFollower, priceFollower] = await Promise.all([
+      followEvents(store, KEY_INDEX_CATEGORIES, (event) => keys.apply(event), options),
+      followEvents(store, ['pricebook'], (event) => prices.apply(event), options),
+    ]);
+    closing.add(async () => {
+      following.abort();
+      await Promise.all([keyFollower.stopped, priceFollower.stopped]);
+    });
+
+    const simulated = await startSimulatedUpstream({ latencyMs: config.SIMULATED_LATENCY_MS });
+    closing.add(() => simulated.close());
+    const channels = allChannels(config.CHANNELS_FILE, simulated.baseUrl, environment);
+    const router = new ChannelRouter(channels, runtime);
+    const upstream = new OpenAiUpstream(channels, runtime);
+    closing.add(() => upstream.close());
+    const estimator = new WorkerTokenEstimator(runtime);
+    closing.add(() => estimator.close());
+
+    const settlements = await JournaledSettlements.open({
+      directory: join(config.DATA_DIR, 'journal'),
+      store,
+      runtime,
+      maxBytes: config.JOURNAL_MAX_BYTES,
+    });
+    closing.add(() => settlements.close());
+    const holds = await PostgresHoldLedger.open({
+      connectionString: databaseUrl,
+      runtime,
+      owner: runtime.ids.uuid(),
+      timeoutMs: config.HOLD_TIMEOUT_MS,
+    });
+    closing.add(() => holds.close());
+    const reaper = new Reaper({
+      holds: new PostgresOrphanedHolds(pool),
+      store,
+      runtime,
+      leaseMs: config.OWNER_LEASE_MS,
+      intervalMs: config.REAPER_INTERVAL_MS,
+      waitsInJournal: (stream) => settlements.holds(stream),
+    });
+    reaper.start();
+    closing.add(() => reaper.stop());
+
+    const admission = new Admission({
+      keys,
+      prices,
+      router,
+      limiter: new MemoryRateLimiter(),
+      holds,
+      settlements,
+      runtime,
+      holdMs: config.CALL_TOTAL_MS + HOLD_MARGIN_MS,
+    });
+    const requests = new RequestQueries(sqlExecutor(pool));
+    const relay = new ChatRelay({
+      admission,
+      upstream,
+      router,
+      holds,
+      settlements,
+      estimator,
+      outcomes: { find: (accountId, requestId) => requests.findOutcome(accountId, requestId) },
+      metrics: metrics.relay,
+      runtime,
+      commitAfterMs: KEEP_ALIVE_MS,
+      limits: {
+        maxBufferBytes: config.MAX_STREAM_BUFFER_BYTES,
+        stallMs: config.CLIENT_STALL_MS,
+        keepAliveMs: KEEP_ALIVE_MS,
+        maxBodyBytes: config.MAX_BODY_BYTES,
+        maxBodyDepth: config.MAX_BODY_DEPTH,
+        maxInFlight: config.MAX_IN_FLIGHT,
+      },
+    });
+    const chat: RelayRoute = { method: 'POST', path: '/v1/chat/completions', policy: 'apiKey', handle: relay.handle };
+    return {
+      relay,
+      admission,
+      settlements,
+      holds,
+      reaper,
+      router,
+      simulated,
+      keyFollower,
+      relayRoutes: [chat],
+      routes: modelRoutes(prices, router, runtime.clock),
+      close: () => closing.run(),
+    };
+  } catch (error) {
+    await closing.run();
+    throw error;
+  }
+}
+export type RelayService = Awaited<ReturnType<typeof openRelay>>;
+
+/** The operator's channels for live keys, and the simulated upstream for test keys. */
+function allChannels(
+  file: string | undefined,
+  simulatedUrl: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): readonly ChannelSettings[] {
+  const simulated = channelSettings({
+    name: 'simulated',
+    models: '*',
+    baseUrl: simulatedUrl,
+    mode: 'test',
+    coolsOff: false,
+    maxConnections: 10_000,
+    maxQueued: 10_000,
+  });
+  return [...(file === undefined ? [] : loadChannels(file, environment)), simulated];
+}
