@@ -1,0 +1,37 @@
+import { monthOf, previousMonth } from '../billing/period.ts';
+import type { AccountBooks, AccountList } from '../billing/ports.ts';
+import type { Clock } from '../runtime.ts';
+import type { InvoicingQueue } from './ports.ts';
+
+export interface DuePeriodsPorts {
+  readonly accounts: AccountList;
+  readonly queue: InvoicingQueue;
+  readonly clock: Clock;
+}
+
+/**
+ * Requests the closing of every period that has ended, and of those that failed before: per account the newest ended
+ * one, for closing it closes the ones before it. After a downtime of months this gives the same invoices as without.
+ * Returns how many were requested.
+ */
+export async function requestDuePeriods({ accounts, queue, clock }: DuePeriodsPorts): Promise<number> {
+  await queue.retryFailed();
+  let requested = 0;
+  for await (const page of accounts.accounts()) {
+    for (const account of page) {
+      const due = duePeriod(account, clock.now());
+      if (due === null) continue;
+      await queue.requestClose(account.accountId, due, false);
+      requested += 1;
+    }
+  }
+  return requested;
+}
+
+/** The newest month that is over in the account's zone and not closed; null when there is none. */
+export function duePeriod({ zone, openedAt, lastClosed }: AccountBooks, nowMs: number): string | null {
+  const newest = previousMonth(monthOf(nowMs, zone));
+  const first = monthOf(Date.parse(openedAt), zone);
+  if (newest < first || (lastClosed !== null && lastClosed >= newest)) return null;
+  return newest;
+}
