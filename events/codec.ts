@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { accountEvent, type AccountEvent } from './account/account.events.ts';
 import { invoiceEvent, type InvoiceEvent } from './invoice/invoice.events.ts';
 import { keyEvent, type KeyEvent } from './key/key.events.ts';

@@ -21,7 +21,7 @@ export const usageRecorded = defineEvent('UsageRecorded', 2, {
   quotaPeriod: periodLabel,
   ...rated.shape,
   /** Why a quantity was reduced to the hold, or how an unknown one was settled; null in the ordinary case. */
-  policy: z.enum(['clamped_to_hold', 'unknown_waived', 'unknown_charged_hold']).nullable(),
+  policy: z.enum(['clamped_to_hold', 'unknown_waived']).nullable(),
 });
 
 /** A better figure replaces the recorded one; both are stated in full, so the difference is here to read. */

@@ -1,10 +1,11 @@
+import { totalTokens } from '../../events/meters.ts';
 import type { Attempt } from '../../events/request/request.events.ts';
 import { ApiError } from '../http/errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { outputLimit, type Admitted } from './admission.ts';
+import { chunkTemplate } from './chat/chatAnswer.ts';
 import { streamEnding, withCost } from './chat/chatReply.ts';
 import type { ChatRequest } from './chat/chatRequest.ts';
-import type { ChatStream } from './chat/chatStream.ts';
 import { measureUsage } from './chat/measureUsage.ts';
 import { atPath, readUsage } from './chat/reportedUsage.ts';
 import { upstreamBody } from './chat/upstreamBody.ts';
@@ -111,10 +112,11 @@ export class ChatExchange {
         ? (atPath(result.answer.body, channel.quirks.usagePath) ?? result.answer.body['usage'])
         : result.stream?.usage;
     const reported = readUsage(stated, channel.quirks);
-    const nothing = result.kind === 'cut' && attempt.received.isEmpty && !reported.output;
+    const nothing = result.kind === 'cut' && attempt.received.isEmpty && totalTokens(reported.output ?? {}) === 0;
+    const whole = result.kind === 'answered' || attempt.received.finished || result.stream?.done === true;
     const measured = nothing
       ? NOTHING_USED
-      : await measureUsage(reported, attempt.received, this.#request.body, this.#parts.estimator);
+      : await measureUsage(reported, attempt.received, this.#request.body, this.#parts.estimator, whole);
     switch (result.kind) {
       case 'answered':
         await this.#complete(measured, attempt, result, stated);
@@ -139,10 +141,9 @@ export class ChatExchange {
     });
     const { currency } = this.#admitted.priced;
     if (this.#request.streamed) {
+      const template = result.stream?.template ?? chunkTemplate(result.answer?.body ?? {}, this.#request.model);
       this.#client.beginStream(this.#headers);
-      this.#client.end(
-        streamEnding(this.#request, streamTemplate(result.stream, this.#request), stated, settlement, currency),
-      );
+      this.#client.end(streamEnding(this.#request, template, stated, settlement, currency));
     } else if (result.answer) {
       const body = withCost(result.answer, this.#request.model, stated, settlement, currency);
       this.#client.sendJson(200, [...this.#headers, ...costHeaders(settlement.picos, currency)], body);
@@ -155,11 +156,10 @@ export class ChatExchange {
     this.#client.fail(error, this.#requestId);
   }
 
-  /** No channel gave output: nothing is charged, and the client may try again with the same Idempotency-Key. */
+  /** No channel gave output: nothing is charged. */
   async #refuse(verdict: Verdict): Promise<void> {
     const error = verdictError(verdict);
     await this.#settle(NOTHING_USED, { type: 'RequestFailed', code: error.code, httpStatus: error.status });
-    this.#parts.holds.forgetIdempotency(this.#requestId);
     this.#client.fail(error, this.#requestId);
   }
 
@@ -173,7 +173,10 @@ export class ChatExchange {
     this.#client.fail(new ApiError('service_unavailable', { retryAfterMs: 1_000 }), this.#requestId);
   }
 
-  /** The second durable point. The concurrency slot is free afterwards, whatever happened. */
+  /**
+   * The second durable point. The concurrency slot is free afterwards, whatever happened; where nothing was used, the
+   * client may try again with the same Idempotency-Key.
+   */
   async #settle(measured: MeasuredUsage, ending: Ending): Promise<Settlement> {
     const { settlements, holds, metrics, runtime } = this.#parts;
     const latencyMs = runtime.clock.monotonic() - this.#startedAt;
@@ -187,6 +190,7 @@ export class ChatExchange {
     } finally {
       holds.freeSlot(this.#requestId);
     }
+    if (measured.source === 'none') holds.forgetIdempotency(this.#requestId);
     if (settlement.clamped) {
       metrics.anomaly('usage_above_hold');
       runtime.log.warn({ requestId: this.#requestId, measured: measured.usage }, 'usage above its hold was cut to it');
@@ -200,10 +204,6 @@ export class ChatExchange {
     if (await this.#admitted.acceptedDurable) return append;
     return { ...append, expected: 'no_stream', events: [this.#admitted.acceptedEvent, ...append.events] };
   }
-}
-
-function streamTemplate(stream: ChatStream | null, request: ChatRequest): Readonly<Record<string, unknown>> {
-  return stream?.template ?? { object: 'chat.completion.chunk', model: request.model };
 }
 
 function verdictError(verdict: Verdict): ApiError {

@@ -3,7 +3,7 @@ import { StoreUnavailable } from '../../events/eventStore.ts';
 import { formatPicos } from '../../events/money.ts';
 import { ApiError } from '../http/errors.ts';
 import type { Admission } from './admission.ts';
-import { usageWithCost } from './chat/usageCost.ts';
+import { usageCounts, usageWithCost } from './chat/usageCost.ts';
 import { parseChatRequest, type ChatRequest } from './chat/chatRequest.ts';
 import { ChatExchange, type ExchangeParts } from './chatExchange.ts';
 import { ClientConnection, type ClientLimits } from './http/clientConnection.ts';
@@ -115,9 +115,6 @@ function idempotencyKey(request: IncomingMessage, chat: ChatRequest): string | n
 
 /** A chat completion without choices: which request answered, how it ended, and what it cost. */
 function outcomeReference(requestId: string, outcome: Outcome): string {
-  const usage = outcome.usage ?? {};
-  const output = (usage.outputText ?? 0) + (usage.reasoning ?? 0) + (usage.audioOutput ?? 0) + (usage.imageOutput ?? 0);
-  const input = (usage.uncachedInput ?? 0) + (usage.cacheRead ?? 0) + (usage.cacheWrite5m ?? 0);
   const reference = {
     id: requestId,
     object: 'chat.completion',
@@ -131,10 +128,6 @@ function outcomeReference(requestId: string, outcome: Outcome): string {
       currency: outcome.currency,
     },
   };
-  const stated = usageWithCost(
-    { prompt_tokens: input, completion_tokens: output, total_tokens: input + output },
-    outcome.picos,
-    outcome.currency,
-  );
+  const stated = usageWithCost(usageCounts(outcome.usage ?? {}), outcome.picos, outcome.currency);
   return `${JSON.stringify(reference).slice(0, -1)},"usage":${stated}}`;
 }

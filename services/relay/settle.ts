@@ -35,6 +35,9 @@ export interface MeasuredUsage {
 /** Nothing was delivered, so nothing is charged. */
 export const NOTHING_USED: MeasuredUsage = { usage: {}, source: 'none' };
 
+/** Outcomes of an attempt that may have given output: a cancelled one was cut by us. */
+const GAVE_OUTPUT: readonly Attempt['outcome'][] = ['answered', 'cut', 'cancelled'];
+
 export interface Settlement {
   /** The second durable point: usage and end in one append, after `RequestAccepted`. */
   readonly append: Append;
@@ -55,7 +58,7 @@ export function settle(
   const { accepted, priced } = call;
   const { usage, clamped } = clampToHold(measured.usage, call.inputBound, call.outputBound);
   const picos = rate(priced.price, usage);
-  const answered = attempts.findLast((attempt) => attempt.outcome === 'answered' || attempt.outcome === 'cut');
+  const answered = attempts.findLast((attempt) => GAVE_OUTPUT.includes(attempt.outcome));
   const attempt = answered?.number ?? attempts.length;
   const common = {
     occurredAt: toInstant(times.now),
@@ -108,7 +111,8 @@ const INPUT_METERS = [
   'audioInput',
   'imageInput',
 ] as const;
-const OUTPUT_METERS = ['outputText', 'reasoning', 'audioOutput', 'imageOutput'] as const;
+/** The meters of what a model produced. */
+export const OUTPUT_METERS = ['outputText', 'reasoning', 'audioOutput', 'imageOutput'] as const;
 
 /** Cuts each side of a vector to what was held for it, meter by meter in the order of the lists. */
 function clampToHold(

@@ -11,14 +11,14 @@ import { classifyAnswer, classifyFailure, type Verdict } from './routing/classif
 /** What one try at one channel came to. */
 export type AttemptResult =
   | { readonly kind: 'answered'; readonly answer: ChatAnswer | null; readonly stream: ChatStream | null }
-  /** Nothing reached the client, so another channel may be tried. */
+  /** Nothing reached the client, so another channel may be tried, unless the client has left. */
   | { readonly kind: 'refused'; readonly verdict: Verdict }
   /** The upstream failed after output; what was received is billed and the client is told in the stream. */
   | { readonly kind: 'cut'; readonly verdict: Verdict; readonly stream: ChatStream | null }
   /** The client was gone before the answer was whole. */
   | { readonly kind: 'left'; readonly stream: ChatStream | null };
 
-/** Error bodies are read this far; more tells nobody anything. */
+/** Error bodies, and streams that nobody asked for, are read this far; more tells nobody anything. */
 const ERROR_BODY_BYTES = 65_536;
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -39,6 +39,7 @@ export class UpstreamAttempt implements UpstreamSink {
   readonly #timers: Timers;
   readonly #body: Buffer[] = [];
   #bodyBytes = 0;
+  #keptBytes = ERROR_BODY_BYTES;
   #status: number | null = null;
   #headers: Headers = {};
   #stream: ChatStream | null = null;
@@ -95,7 +96,9 @@ export class UpstreamAttempt implements UpstreamSink {
     this.#status = status;
     this.#headers = headers;
     const type = headers['content-type'];
-    if (this.#request.streamed && status === 200 && typeof type === 'string' && type.includes('text/event-stream')) {
+    const answersEvents = typeof type === 'string' && type.toLowerCase().includes('text/event-stream');
+    this.#keptBytes = status === 200 && !answersEvents ? Infinity : ERROR_BODY_BYTES;
+    if (this.#request.streamed && status === 200 && answersEvents) {
       this.#stream = new ChatStream({
         quirks: this.#channel.quirks,
         renameTo: this.#channel.upstreamModel === this.#request.model ? null : this.#request.model,
@@ -107,14 +110,44 @@ export class UpstreamAttempt implements UpstreamSink {
 
   data(chunk: Buffer): boolean {
     if (this.#settled) return true;
-    if (this.#stream) return this.#forward(this.#stream, this.#stream.feed(chunk));
+    if (this.#stream) return this.#feed(this.#stream, chunk);
     this.#bodyBytes += chunk.length;
-    if (this.#status === 200 || this.#bodyBytes <= ERROR_BODY_BYTES) this.#body.push(chunk);
+    if (this.#bodyBytes <= this.#keptBytes) this.#body.push(chunk);
     return true;
   }
 
   end(): void {
     if (this.#settled) return;
+    try {
+      this.#finish();
+    } catch (cause) {
+      this.failed({ kind: 'cut', cause });
+    }
+  }
+
+  failed(failure: UpstreamFailure): void {
+    if (this.#settled) return;
+    if (failure.kind === 'aborted' || (this.#client.gone && !this.received.isEmpty)) {
+      this.#settle('cancelled', { kind: 'left', stream: this.#stream });
+      return;
+    }
+    const verdict = classifyFailure(failure);
+    if (this.#stream && !this.#nothingSent) this.#cut(verdict, this.#stream);
+    else this.#settle(failure.kind === 'timeout' ? 'timeout' : 'unreachable', { kind: 'refused', verdict });
+  }
+
+  /** An answer that cannot be handled, such as JSON nested a million deep, is the upstream's failure; it must not go unsettled. */
+  #feed(stream: ChatStream, chunk: Buffer): boolean {
+    try {
+      return this.#forward(stream, stream.feed(chunk));
+    } catch (cause) {
+      this.failed({ kind: 'cut', cause });
+      this.#exchange?.abort();
+      return true;
+    }
+  }
+
+  #finish(): void {
     if (this.#stream) {
       this.#forward(this.#stream, this.#stream.end());
       this.#finishStream(this.#stream);
@@ -131,17 +164,6 @@ export class UpstreamAttempt implements UpstreamSink {
     this.#settle('answered', { kind: 'answered', answer, stream: null });
   }
 
-  failed(failure: UpstreamFailure): void {
-    if (this.#settled) return;
-    if (failure.kind === 'aborted' || this.#client.gone) {
-      this.#settle('cancelled', { kind: 'left', stream: this.#stream });
-      return;
-    }
-    const verdict = classifyFailure(failure);
-    if (this.#stream && !this.#nothingSent) this.#cut(verdict, this.#stream);
-    else this.#settle(failure.kind === 'timeout' ? 'timeout' : 'unreachable', { kind: 'refused', verdict });
-  }
-
   #forward(stream: ChatStream, events: string): boolean {
     if (stream.failure) {
       const verdict = classifyAnswer(200, this.#headers, JSON.stringify({ error: stream.failure }));
@@ -154,8 +176,9 @@ export class UpstreamAttempt implements UpstreamSink {
       return true;
     }
     const mayContinue = this.#forwardEvents(events);
-    if (stream.done) this.#finishStream(stream);
-    return mayContinue;
+    if (!stream.done) return mayContinue;
+    this.#finishStream(stream);
+    return true;
   }
 
   #forwardEvents(events: string): boolean {
@@ -165,18 +188,18 @@ export class UpstreamAttempt implements UpstreamSink {
     return this.#client.write(events);
   }
 
-  /** `[DONE]`, or the end after a finish reason, is a whole answer; an end before either is a cut. */
+  /** `[DONE]`, or the end after every choice has finished, is a whole answer; an end before either is a cut. */
   #finishStream(stream: ChatStream): void {
-    if (this.#client.gone) this.#settle('answered', { kind: 'left', stream });
-    else if (stream.done || this.received.finishReason !== null) {
-      this.#settle('answered', { kind: 'answered', answer: null, stream });
-    } else if (this.#nothingSent) this.#refuse(classifyFailure({ kind: 'cut' }));
+    const { gone } = this.#client;
+    if (stream.done || this.received.finished) {
+      this.#settle('answered', gone ? { kind: 'left', stream } : { kind: 'answered', answer: null, stream });
+    } else if (this.#nothingSent || (gone && this.received.isEmpty)) this.#refuse(classifyFailure({ kind: 'cut' }));
+    else if (gone) this.#settle('cut', { kind: 'left', stream });
     else this.#cut(classifyFailure({ kind: 'cut' }), stream);
   }
 
   #refuse(verdict: Verdict): void {
-    if (this.#client.gone) this.#settle('refused', { kind: 'left', stream: this.#stream });
-    else this.#settle('refused', { kind: 'refused', verdict });
+    this.#settle('refused', { kind: 'refused', verdict });
   }
 
   #cut(verdict: Verdict, stream: ChatStream): void {

@@ -1,15 +1,16 @@
 import type { ChatRequest } from './chatRequest.ts';
 
-/** A whole chat completion: its text as it came, and parsed. */
+/** A whole chat completion: its JSON text without the blank lines or BOM that some upstreams put first, and parsed. */
 export interface ChatAnswer {
   readonly text: string;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
 /** The answer, or null when the text is an error in disguise: not JSON, not an object, or without choices. */
-export function parseAnswer(text: string): ChatAnswer | null {
+export function parseAnswer(received: string): ChatAnswer | null {
+  const text = received.trim();
   try {
-    const body: unknown = JSON.parse(text.trim());
+    const body: unknown = JSON.parse(text);
     if (typeof body !== 'object' || body === null || !Array.isArray((body as ChatAnswer['body'])['choices']))
       return null;
     const answer = body as ChatAnswer['body'];
@@ -32,15 +33,21 @@ interface Choice {
 export function asOneChunk(body: ChatAnswer['body'], request: ChatRequest): string {
   const choices = (body['choices'] as readonly Choice[]).map((choice, position) => ({
     index: choice.index ?? position,
-    delta: choice.message ?? {},
+    delta: asDelta(choice.message),
     finish_reason: choice.finish_reason ?? 'stop',
   }));
-  const chunk = {
-    id: body['id'],
-    object: 'chat.completion.chunk',
-    created: body['created'],
-    model: request.model,
-    choices,
-  };
+  const chunk = { ...chunkTemplate(body, request.model), choices };
   return `data: ${JSON.stringify(request.usageWanted ? { ...chunk, usage: null } : chunk)}\n\n`;
+}
+
+/** The members that every chunk of one answer shares. */
+export function chunkTemplate(source: ChatAnswer['body'], model: unknown): ChatAnswer['body'] {
+  return { id: source['id'], object: 'chat.completion.chunk', created: source['created'], model };
+}
+
+/** A delta names the place of each tool call, which a message does not. */
+function asDelta(message: unknown): unknown {
+  const calls = (message as { tool_calls?: unknown } | null | undefined)?.tool_calls;
+  if (!Array.isArray(calls)) return message ?? {};
+  return { ...(message as object), tool_calls: calls.map((call: object, index) => ({ index, ...call })) };
 }

@@ -1,9 +1,9 @@
-import { totalTokens, type UsageVector } from '../../../events/meters.ts';
+import type { UsageVector } from '../../../events/meters.ts';
 import type { Currency } from '../../../events/money.ts';
 import type { Settlement } from '../settle.ts';
 import type { ChatAnswer } from './chatAnswer.ts';
 import type { ChatRequest } from './chatRequest.ts';
-import { spliceUsage, usageWithCost } from './usageCost.ts';
+import { spliceUsage, usageCounts, usageWithCost } from './usageCost.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -15,7 +15,7 @@ export function withCost(
   settlement: Settlement,
   currency: Currency,
 ): string {
-  const usage = usageWithCost(statedOr(stated, settlement.usage), settlement.picos, currency);
+  const usage = usageWithCost(shownUsage(stated, settlement.usage), settlement.picos, currency);
   if (answer.body['model'] === model) {
     const spliced = spliceUsage(answer.text, answer.body['usage'], usage);
     if (spliced !== null) return spliced;
@@ -33,15 +33,13 @@ export function streamEnding(
   currency: Currency,
 ): string {
   if (!request.usageWanted) return 'data: [DONE]\n\n';
-  const usage = usageWithCost(statedOr(stated, settlement.usage), settlement.picos, currency);
+  const usage = usageWithCost(shownUsage(stated, settlement.usage), settlement.picos, currency);
   const chunk = JSON.stringify({ ...template, choices: [] });
   return `data: ${chunk.slice(0, -1)},"usage":${usage}}\n\ndata: [DONE]\n\n`;
 }
 
-/** The provider's usage object, or one made from what was measured. */
-function statedOr(stated: unknown, measured: UsageVector): Json {
-  if (typeof stated === 'object' && stated !== null && !Array.isArray(stated)) return stated as Json;
-  const output = (measured.outputText ?? 0) + (measured.reasoning ?? 0);
-  const total = totalTokens(measured);
-  return { prompt_tokens: total - output, completion_tokens: output, total_tokens: total };
+/** The provider's usage object with the counts that are billed: its own, unless they were estimated or cut to the hold. */
+function shownUsage(stated: unknown, billed: UsageVector): Json {
+  const details = typeof stated === 'object' && !Array.isArray(stated) ? (stated as Json | null) : null;
+  return { ...details, ...usageCounts(billed) };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ApiError } from '../../http/errors.ts';
+import { memberNames } from './memberNames.ts';
 
 const text = z.string();
 const contentPart = z.looseObject({ type: z.string().max(64) });
@@ -46,9 +47,10 @@ export interface ChatRequest {
 
 /** Reads a chat body. Throws ApiError `invalid_json` or `invalid_request` (with the path of the first problem). */
 export function parseChatRequest(raw: Buffer, maxDepth: number): ChatRequest {
+  const source = raw.toString('utf8');
   let json: unknown;
   try {
-    json = JSON.parse(raw.toString('utf8'));
+    json = JSON.parse(source);
   } catch (error) {
     throw new ApiError('invalid_json', { cause: error });
   }
@@ -59,6 +61,7 @@ export function parseChatRequest(raw: Buffer, maxDepth: number): ChatRequest {
     const param = issue?.path.join('.') ?? '';
     throw new ApiError('invalid_request', { detail: `${param || 'body'}: ${issue?.message ?? 'not valid'}`, param });
   }
+  refuseAmbiguousNames(source);
   const body = parsed.data;
   const streamed = body.stream === true;
   return {
@@ -70,6 +73,25 @@ export function parseChatRequest(raw: Buffer, maxDepth: number): ChatRequest {
     maxOutput: body.max_completion_tokens ?? body.max_tokens ?? null,
     choices: body.n ?? 1,
   };
+}
+
+const OUR_MEMBERS: ReadonlySet<string> = new Set(Object.keys(chatBody.shape));
+
+/**
+ * Refuses a member that we act on when it stands twice, or in other letters. Upstreams differ in which of two they
+ * follow, and some read names without regard to case, so they might run another model or limit than we hold and price.
+ */
+function refuseAmbiguousNames(source: string): void {
+  const seen = new Set<string>();
+  for (const name of memberNames(source)) {
+    // Upper case first, for letters such as ſ and K that fold into ASCII.
+    const folded = name.toUpperCase().toLowerCase();
+    if (!OUR_MEMBERS.has(folded)) continue;
+    if (name !== folded || seen.has(folded)) {
+      throw new ApiError('invalid_request', { detail: `${folded}: must stand once, in lower case`, param: folded });
+    }
+    seen.add(folded);
+  }
 }
 
 /** Refuses nesting beyond `maxDepth` and keys that could reach a prototype. */

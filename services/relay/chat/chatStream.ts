@@ -1,5 +1,6 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { ChannelQuirks } from '../ports.ts';
+import { chunkTemplate } from './chatAnswer.ts';
 import type { ReceivedOutput } from './receivedOutput.ts';
 import { atPath } from './reportedUsage.ts';
 
@@ -35,7 +36,7 @@ export class ChatStream {
     this.#options = options;
     this.#parser = createParser({
       maxBufferSize: MAX_EVENT_CHARACTERS,
-      onEvent: (event) => this.#take(event.data),
+      onEvent: ({ event, data }) => (event === 'error' ? this.#takeError(data) : this.#take(data)),
       onError: (error) => {
         if (error.type === 'max-buffer-size-exceeded') this.#failure ??= { message: 'an event was too large' };
       },
@@ -59,7 +60,7 @@ export class ChatStream {
 
   /** The members that every chunk of this answer shares, for the usage chunk that we write. */
   get template(): Json {
-    return this.#template ?? { object: 'chat.completion.chunk' };
+    return this.#template ?? chunkTemplate({}, this.#options.renameTo ?? undefined);
   }
 
   /** Server-sent events to forward for these bytes; may be empty. */
@@ -96,27 +97,34 @@ export class ChatStream {
     } else this.#failure = { message: 'an event was not JSON' };
   }
 
+  #takeError(data: string): void {
+    if (this.#done || this.#failure) return;
+    const stated = parseObject(data);
+    this.#failure = stated?.['error'] ?? stated ?? { message: 'an error event' };
+  }
+
   #takeChunk(chunk: Json, text: string): void {
-    if (chunk['error']) {
-      this.#failure = chunk['error'];
-      return;
-    }
     const { quirks, renameTo, received, usageWanted } = this.#options;
-    const usage = quirks.usagePath === 'usage' ? chunk['usage'] : (atPath(chunk, quirks.usagePath) ?? chunk['usage']);
+    const pathUsage = quirks.usagePath === 'usage' ? undefined : atPath(chunk, quirks.usagePath);
+    const usage = pathUsage ?? chunk['usage'];
     if (isObject(usage)) this.#usage = this.#usage && isEmptyUsage(usage) ? this.#usage : usage;
+    this.#failure = chunk['error'] || errorOfChoice(chunk['choices']) || null;
+    if (this.#failure) return;
     received.add(chunk['choices']);
-    this.#template ??= shared(chunk, renameTo);
+    // Azure begins with a chunk that has no id of its own.
+    if (!this.#template?.['id']) this.#template = chunkTemplate(chunk, renameTo ?? chunk['model']);
     if (Array.isArray(chunk['choices']) && chunk['choices'].length === 0 && isObject(usage)) return;
     const renamed = renameTo !== null && chunk['model'] !== renameTo;
     const hidesUsage = Object.hasOwn(chunk, 'usage') && (!usageWanted || chunk['usage'] !== null);
-    this.#forward +=
-      renamed || hidesUsage ? `data: ${rewritten(chunk, renameTo, usageWanted)}\n\n` : `data: ${text}\n\n`;
+    if (pathUsage !== undefined) this.#write(rewritten(withoutPath(chunk, quirks.usagePath), renameTo, usageWanted));
+    else if (renamed || hidesUsage) this.#write(rewritten(chunk, renameTo, usageWanted));
+    else this.#write(text);
   }
-}
 
-function shared(chunk: Json, renameTo: string | null): Json {
-  const { id, created, model } = chunk;
-  return { id, object: 'chat.completion.chunk', created, model: renameTo ?? model };
+  /** JSON has line breaks only between its tokens, and an event of ours is one line. */
+  #write(json: string): void {
+    this.#forward += `data: ${json.includes('\n') ? json.replaceAll('\n', ' ') : json}\n\n`;
+  }
 }
 
 function rewritten(chunk: Json, renameTo: string | null, usageWanted: boolean): string {
@@ -124,6 +132,25 @@ function rewritten(chunk: Json, renameTo: string | null, usageWanted: boolean): 
   if (renameTo !== null) rest['model'] = renameTo;
   if (usageWanted) rest['usage'] = null;
   return JSON.stringify(rest);
+}
+
+/** A copy of the chunk without the member at the dotted path. */
+function withoutPath(chunk: Json, path: string): Json {
+  return without(chunk, path.split('.')) as Json;
+}
+
+function without(source: unknown, [step = '', ...rest]: readonly string[]): unknown {
+  if (Array.isArray(source)) {
+    return source.map((item: unknown, index) => (String(index) === step ? without(item, rest) : item));
+  }
+  if (!isObject(source)) return source;
+  const { [step]: inner, ...others } = source;
+  return rest.length === 0 ? others : { ...others, [step]: without(inner, rest) };
+}
+
+function errorOfChoice(choices: unknown): unknown {
+  if (!Array.isArray(choices)) return undefined;
+  return (choices as readonly ({ error?: unknown } | null)[]).find((choice) => choice?.error)?.error;
 }
 
 function parseObject(text: string): Json | null {

@@ -10,8 +10,18 @@ const TYPICAL_ATTACHMENT = 800;
 const TYPICAL_PER_MESSAGE = 3;
 const TYPICAL_PER_REQUEST = 3;
 
+/** Members of a content part that hold an image, audio, video or file, inline or by reference. */
+const ATTACHED = ['image_url', 'input_audio', 'file', 'video_url', 'audio_url', 'image', 'audio', 'video', 'source'];
+const NOT_TEXT: ReadonlySet<string> = new Set([...ATTACHED, 'type', 'cache_control']);
+const NOT_IN_MESSAGE: ReadonlySet<string> = new Set(['role']);
+/** Members of a body that are counted one by one, or that no template shows to a model. */
+const NOT_IN_PROMPT: ReadonlySet<string> = new Set([
+  ...['model', 'messages', 'tools', 'response_format', 'functions'],
+  ...['metadata', 'logit_bias', 'stream_options', 'usage'],
+]);
+
 interface PromptTexts {
-  readonly texts: readonly string[];
+  readonly texts: string[];
   readonly messages: number;
   readonly attachments: number;
 }
@@ -22,6 +32,8 @@ interface PromptTexts {
  */
 export function promptTokenBound(body: ChatBody): number {
   const { texts, messages, attachments } = promptTexts(body);
+  // Some upstreams put further members, such as documents, into the prompt.
+  collectMembers(body, NOT_IN_PROMPT, texts);
   let bound = TOKENS_PER_REQUEST + messages * TOKENS_PER_MESSAGE + attachments * TOKENS_PER_ATTACHMENT;
   for (const text of texts) bound += Buffer.byteLength(text);
   return bound;
@@ -46,19 +58,25 @@ function promptTexts(body: ChatBody): PromptTexts {
 }
 
 function collectMessage(message: ChatMessage, texts: string[]): number {
-  let attachments = 0;
-  for (const field of ['name', 'refusal', 'reasoning_content', 'tool_call_id'] as const) {
-    if (typeof message[field] === 'string') texts.push(message[field]);
-  }
-  if (message['tool_calls'] !== undefined) texts.push(JSON.stringify(message['tool_calls']));
-  if (message['function_call'] !== undefined) texts.push(JSON.stringify(message['function_call']));
-  if (typeof message.content === 'string') texts.push(message.content);
-  else {
-    for (const part of message.content ?? []) {
-      if (typeof part['text'] === 'string') texts.push(part['text']);
-      else if (typeof part['refusal'] === 'string') texts.push(part['refusal']);
-      else attachments += 1;
-    }
-  }
+  const { content, images, ...others } = message;
+  collectMembers(others, NOT_IN_MESSAGE, texts);
+  let attachments = Array.isArray(images) ? images.length : 0;
+  if (typeof content === 'string') texts.push(content);
+  else for (const part of content ?? []) attachments += collectPart(part, texts);
   return attachments;
+}
+
+/** A part may hold text beside its image; what is not known to be an attachment counts as text. */
+function collectPart(part: Readonly<Record<string, unknown>>, texts: string[]): number {
+  collectMembers(part, NOT_TEXT, texts);
+  return ATTACHED.some((member) => Object.hasOwn(part, member)) ? 1 : 0;
+}
+
+/** The strings among the members, and the JSON text of objects and lists. */
+function collectMembers(source: Readonly<Record<string, unknown>>, except: ReadonlySet<string>, texts: string[]): void {
+  for (const [member, value] of Object.entries(source)) {
+    if (except.has(member)) continue;
+    if (typeof value === 'string') texts.push(value);
+    else if (typeof value === 'object' && value !== null) texts.push(JSON.stringify(value));
+  }
 }

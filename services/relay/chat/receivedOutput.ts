@@ -1,12 +1,6 @@
 /** Characters kept for counting; the rest of a longer answer is extrapolated from them. */
 const KEPT_CHARACTERS = 262_144;
 
-interface Choice {
-  readonly finish_reason?: unknown;
-  readonly delta?: unknown;
-  readonly message?: unknown;
-}
-
 /**
  * Folds what an upstream has sent into what an estimate needs: its text, and how many pieces it came in.
  * It exists so that a call that ends without reported usage is neither free nor invented. Never stored.
@@ -17,6 +11,8 @@ export class ReceivedOutput {
   #characters = 0;
   #deltas = 0;
   #finishReason: string | null = null;
+  readonly #unfinished = new Set<unknown>();
+  readonly #ended = new Set<unknown>();
   readonly #reasoningField: string;
 
   constructor(reasoningField: string) {
@@ -27,9 +23,10 @@ export class ReceivedOutput {
   add(choices: unknown): boolean {
     if (!Array.isArray(choices)) return false;
     let carried = false;
-    for (const choice of choices as readonly Choice[]) {
-      if (typeof choice.finish_reason === 'string') this.#finishReason = choice.finish_reason;
-      if (this.#addContent(choice.delta ?? choice.message)) carried = true;
+    for (const choice of choices) {
+      if (!isObject(choice)) continue;
+      this.#follow(choice['index'] ?? 0, choice['finish_reason']);
+      if (this.#addContent(choice['delta'] ?? choice['message'])) carried = true;
     }
     if (carried) this.#deltas += 1;
     return carried;
@@ -40,7 +37,12 @@ export class ReceivedOutput {
     return this.#finishReason;
   }
 
-  /** Content has arrived, so an answer that costs nothing would be wrong. */
+  /** Every choice that began has its `finish_reason`, so nothing but usage can follow. */
+  get finished(): boolean {
+    return this.#ended.size > 0 && this.#unfinished.size === 0;
+  }
+
+  /** No content has arrived. Once some has, an answer that costs nothing would be wrong. */
   get isEmpty(): boolean {
     return this.#deltas === 0;
   }
@@ -54,41 +56,54 @@ export class ReceivedOutput {
     };
   }
 
+  #follow(index: unknown, finishReason: unknown): void {
+    if (typeof finishReason === 'string') {
+      this.#finishReason = finishReason;
+      this.#ended.add(index);
+      this.#unfinished.delete(index);
+    } else if (!this.#ended.has(index)) this.#unfinished.add(index);
+  }
+
   #addContent(content: unknown): boolean {
-    if (typeof content !== 'object' || content === null) return false;
-    const fields = content as Record<string, unknown>;
-    let carried = false;
-    for (const field of ['content', 'refusal', this.#reasoningField]) {
-      const text = fields[field];
-      if (typeof text === 'string' && text !== '') {
-        this.#keep(text);
-        carried = true;
-      }
-    }
-    if (fields['tool_calls'] !== undefined && fields['tool_calls'] !== null) {
-      this.#keep(toolText(fields['tool_calls']));
-      carried = true;
-    }
-    return carried;
+    if (!isObject(content)) return false;
+    const before = this.#characters;
+    for (const field of ['content', 'refusal', this.#reasoningField]) this.#keep(textOf(content[field]));
+    const calls: unknown = content['tool_calls'];
+    if (Array.isArray(calls)) for (const call of calls) this.#keep(callText(isObject(call) ? call['function'] : null));
+    this.#keep(callText(content['function_call']));
+    if (isObject(content['audio'])) this.#keep(textOf(content['audio']['transcript']));
+    return this.#characters > before || carriesMedia(content);
   }
 
   #keep(text: string): void {
+    if (text === '') return;
     this.#characters += text.length;
-    if (this.#kept >= KEPT_CHARACTERS) return;
-    this.#pieces.push(text);
-    this.#kept += text.length;
+    const room = KEPT_CHARACTERS - this.#kept;
+    if (room <= 0) return;
+    const kept = text.length <= room ? text : text.slice(0, room);
+    this.#pieces.push(kept);
+    this.#kept += kept.length;
   }
 }
 
-interface ToolCall {
-  readonly function?: { readonly name?: unknown; readonly arguments?: unknown };
+/** The text of a string or of a list of parts; a part may hold a list itself, as Mistral's `thinking` does. */
+function textOf(value: unknown, levels = 2): string {
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value) || levels === 0) return '';
+  return value.map((part) => (isObject(part) ? textOf(part['text'] ?? part['thinking'], levels - 1) : '')).join('');
 }
 
-/** Names and arguments are what a model generates of a tool call. */
-function toolText(calls: unknown): string {
-  if (!Array.isArray(calls)) return '';
-  return (calls as readonly ToolCall[])
-    .flatMap((call) => [call.function?.name, call.function?.arguments])
-    .filter((part) => typeof part === 'string')
-    .join('');
+/** Name and arguments are what a model generates of a tool call. */
+function callText(call: unknown): string {
+  return isObject(call) ? textOf(call['name']) + textOf(call['arguments']) : '';
+}
+
+/** Audio and images have no text to count, and yet are output. */
+function carriesMedia(content: Record<string, unknown>): boolean {
+  const { audio, images } = content;
+  return (isObject(audio) && Boolean(audio['data'])) || (Array.isArray(images) && images.length > 0);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

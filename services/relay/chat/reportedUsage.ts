@@ -29,8 +29,8 @@ export interface ReportedUsage {
 
 /**
  * Splits an OpenAI usage object into disjoint meters (protocols: cached, audio and image tokens are inside
- * `prompt_tokens`; reasoning and audio are inside `completion_tokens`, except where the channel says otherwise).
- * Parts larger than their whole are cut to it.
+ * `prompt_tokens`; reasoning and audio are inside `completion_tokens`, unless the total shows, or in its absence the
+ * channel says, that reasoning comes on top). Parts larger than their whole are cut to it.
  */
 export function readUsage(usage: unknown, quirks: Pick<ChannelQuirks, 'usageExcludesReasoning'>): ReportedUsage {
   const parsed = usageObject.safeParse(usage);
@@ -57,11 +57,12 @@ function readInput(stated: Stated): UsageVector | null {
   return withoutZeros({ uncachedInput: rest, cacheRead, cacheWrite5m, audioInput, imageInput });
 }
 
-function readOutput(stated: Stated, excludesReasoning: boolean): UsageVector | null {
+function readOutput(stated: Stated, excludedByChannel: boolean): UsageVector | null {
   if (stated.completion_tokens === null || stated.completion_tokens === undefined) return null;
   const details = stated.completion_tokens_details;
   const reasoningStated = details?.reasoning_tokens ?? 0;
-  let rest = stated.completion_tokens + (excludesReasoning ? reasoningStated : 0);
+  const excluded = reasoningExcluded(stated, stated.completion_tokens, reasoningStated) ?? excludedByChannel;
+  let rest = stated.completion_tokens + (excluded ? reasoningStated : 0);
   const take = (wanted: number | null | undefined): number => {
     const taken = Math.min(wanted ?? 0, rest);
     rest -= taken;
@@ -71,6 +72,14 @@ function readOutput(stated: Stated, excludesReasoning: boolean): UsageVector | n
   const audioOutput = take(details?.audio_tokens);
   const imageOutput = take(details?.image_tokens);
   return withoutZeros({ outputText: rest, reasoning, audioOutput, imageOutput });
+}
+
+/** What the total proves, null when it proves nothing. */
+function reasoningExcluded(stated: Stated, completion: number, reasoning: number): boolean | null {
+  if (typeof stated.total_tokens !== 'number') return null;
+  const rest = stated.total_tokens - (stated.prompt_tokens ?? 0);
+  if (rest === completion) return false;
+  return rest === completion + reasoning ? true : null;
 }
 
 function withoutZeros(vector: UsageVector): UsageVector {

@@ -17,7 +17,9 @@ export function upstreamBody(
   const { body, raw } = request;
   const additions: Record<string, unknown> = {};
   const changes: Record<string, unknown> = {};
-  const drops: string[] = [...RELAY_FIELDS, ...quirks.stripsParams].filter((field) => Object.hasOwn(body, field));
+  const drops: string[] = [...RELAY_FIELDS, ...quirks.stripsParams].filter(
+    (field) => Object.hasOwn(body, field) && field !== quirks.maxTokensField,
+  );
 
   if (upstreamModel !== body.model) changes['model'] = upstreamModel;
 

@@ -1,20 +1,28 @@
+import { totalTokens, type UsageVector } from '../../../events/meters.ts';
 import { formatPicos, type Currency, type Picos } from '../../../events/money.ts';
+import { OUTPUT_METERS } from '../settle.ts';
+
+/** What some providers say of the operator's price; it is not the client's, and not the client's business. */
+const PROVIDER_COST = ['cost', 'cost_currency', 'cost_details', 'cost_in_usd_ticks', 'is_byok'];
 
 /** What a call cost, as members of a usage object. The cost is an exact decimal literal; no float is ever computed. */
 function costMembers(picos: Picos, currency: Currency): string {
   return `"cost":${formatPicos(picos)},"cost_currency":"${currency}"`;
 }
 
-/** JSON text of a usage object with the cost added. */
+/** JSON text of a usage object with the cost in place of what the provider says of its own. */
 export function usageWithCost(usage: Readonly<Record<string, unknown>>, picos: Picos, currency: Currency): string {
-  const { cost: _cost, cost_currency: _currency, ...rest } = usage;
-  const text = JSON.stringify(rest);
+  const text = JSON.stringify(
+    Object.fromEntries(Object.entries(usage).filter(([member]) => !PROVIDER_COST.includes(member))),
+  );
   return text === '{}' ? `{${costMembers(picos, currency)}}` : `${text.slice(0, -1)},${costMembers(picos, currency)}}`;
 }
 
-/** An OpenAI usage object for quantities that no provider reported. */
-export function usageObject(inputTokens: number, outputTokens: number): Record<string, unknown> {
-  return { prompt_tokens: inputTokens, completion_tokens: outputTokens, total_tokens: inputTokens + outputTokens };
+/** The counts of an OpenAI usage object for a vector: every token of either side. */
+export function usageCounts(usage: UsageVector): Readonly<Record<string, number>> {
+  const total = totalTokens(usage);
+  const output = OUTPUT_METERS.reduce((sum, meter) => sum + (usage[meter] ?? 0), 0);
+  return { prompt_tokens: total - output, completion_tokens: output, total_tokens: total };
 }
 
 /**
@@ -23,7 +31,7 @@ export function usageObject(inputTokens: number, outputTokens: number): Record<s
  */
 export function spliceUsage(answer: string, usage: unknown, replacement: string): string | null {
   const key = answer.lastIndexOf('"usage"');
-  if (key < 0) return null;
+  if (key < 0 || answer.indexOf('"usage"') !== key) return null;
   const start = answer.indexOf('{', key);
   const end = start < 0 ? -1 : objectEnd(answer, start);
   if (end < 0 || !/^"usage"\s*:\s*$/.test(answer.slice(key, start))) return null;
@@ -36,7 +44,7 @@ export function spliceUsage(answer: string, usage: unknown, replacement: string)
   return answer.slice(0, start) + replacement + answer.slice(end);
 }
 
-/** The index after the object that begins at `start`; usage objects hold no braces inside strings that matter here. */
+/** The index after the object that begins at `start`, or a wrong one when its strings hold braces; the caller compares. */
 function objectEnd(text: string, start: number): number {
   let depth = 0;
   for (let index = start; index < text.length; index += 1) {

@@ -6,7 +6,7 @@ import { openaiError } from './openaiHeaders.ts';
 export interface ClientLimits {
   /** Bytes the client may leave unread before the upstream is paused. */
   readonly maxBufferBytes: number;
-  /** How long it may then read nothing before it counts as gone. */
+  /** A client that then reads nothing counts as gone within this time, and not before half of it. */
   readonly stallMs: number;
   /** Silence after which a streamed answer gets a comment, so that proxies keep it open. */
   readonly keepAliveMs: number;
@@ -34,9 +34,10 @@ export class ClientConnection {
   #gone: GoneReason | null = null;
   #onGone: (reason: GoneReason) => void = () => undefined;
   #onDrain: () => void = () => undefined;
-  #cancelStall: (() => void) | null = null;
   #cancelKeepAlive: (() => void) | null = null;
   #wroteSinceTick = false;
+  /** More waits for the client than may, and the socket's time-out runs. */
+  #paused = false;
 
   constructor(response: ServerResponse, limits: ClientLimits, timers: Timers) {
     this.#response = response;
@@ -44,7 +45,12 @@ export class ClientConnection {
     this.#timers = timers;
     response.on('close', () => {
       if (!response.writableEnded) this.leave('client_gone');
-      this.#stopTimers();
+      this.#stopKeepAlive();
+    });
+    response.on('drain', () => this.#drained());
+    response.on('timeout', () => {
+      if (response.writableEnded) response.destroy();
+      else if (this.#paused) this.leave('client_stalled');
     });
   }
 
@@ -65,7 +71,7 @@ export class ClientConnection {
   leave(reason: GoneReason): void {
     if (this.#gone) return;
     this.#gone = reason;
-    this.#stopTimers();
+    this.#stopKeepAlive();
     this.#onGone(reason);
   }
 
@@ -79,10 +85,11 @@ export class ClientConnection {
       ...headers,
     ]);
     this.#response.end(body);
+    this.#watchUnread();
   }
 
   beginStream(headers: readonly string[]): void {
-    if (this.#gone || this.#response.headersSent) return;
+    if (this.#gone === 'client_gone' || this.#response.headersSent) return;
     this.#response.writeHead(200, [...STREAM_HEADERS, ...headers]);
     this.#response.flushHeaders();
     this.#keepAlive();
@@ -90,11 +97,11 @@ export class ClientConnection {
 
   /** Writes whole server-sent events. Returns false when the upstream should pause until `whenDrained`. */
   write(events: string): boolean {
-    if (this.#gone) return true;
+    if (this.#gone || this.#response.writableEnded) return true;
     this.#wroteSinceTick = true;
-    if (this.#response.write(events)) return true;
-    if (this.#response.writableLength <= this.#limits.maxBufferBytes) return true;
-    this.#awaitDrain();
+    if (this.#response.write(events) || this.#response.writableLength <= this.#limits.maxBufferBytes) return true;
+    this.#paused = true;
+    this.#watchUnread();
     return false;
   }
 
@@ -106,41 +113,38 @@ export class ClientConnection {
   }
 
   end(lastEvents: string): void {
-    this.#stopTimers();
-    if (this.#gone === 'client_gone') return;
+    this.#stopKeepAlive();
+    if (this.#gone === 'client_gone' || this.#response.writableEnded) return;
     this.#response.end(lastEvents);
-    if (this.#gone) this.#response.destroy();
+    if (this.#gone === 'client_stalled') this.#response.destroy();
+    else this.#watchUnread();
   }
 
-  #awaitDrain(): void {
-    if (this.#cancelStall) return;
-    const unread = this.#response.writableLength;
-    const drained = () => {
-      this.#cancelStall?.();
-      this.#cancelStall = null;
-      this.#onDrain();
-    };
-    this.#response.once('drain', drained);
-    this.#cancelStall = this.#timers.after(this.#limits.stallMs, () => {
-      this.#response.off('drain', drained);
-      this.#cancelStall = null;
-      if (this.#response.writableLength < unread) this.#awaitDrain();
-      else this.leave('client_stalled');
-    });
+  #drained(): void {
+    if (this.#paused) this.#response.setTimeout(0);
+    this.#paused = false;
+    this.#onDrain();
+  }
+
+  /**
+   * While bytes wait for the client it must go on reading, also after our last byte. This is the socket's own time-out,
+   * because nothing else can see that part of a write has left. It fires at the end of the first whole period in which
+   * none has, so half of `stallMs` is its period.
+   */
+  #watchUnread(): void {
+    if (this.#response.writableLength > 0) this.#response.setTimeout(this.#limits.stallMs / 2);
   }
 
   #keepAlive(): void {
     this.#cancelKeepAlive = this.#timers.after(this.#limits.keepAliveMs, () => {
-      if (!this.#wroteSinceTick) this.#response.write(': ping\n\n');
+      if (!this.#wroteSinceTick && !this.#paused) this.#response.write(': ping\n\n');
       this.#wroteSinceTick = false;
       this.#keepAlive();
     });
   }
 
-  #stopTimers(): void {
-    this.#cancelStall?.();
+  #stopKeepAlive(): void {
     this.#cancelKeepAlive?.();
-    this.#cancelStall = null;
     this.#cancelKeepAlive = null;
   }
 }
