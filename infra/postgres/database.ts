@@ -1,6 +1,9 @@
 import pg from 'pg';
 import { StoreUnavailable } from '../../events/eventStore.ts';
 import type { Log } from '../../services/runtime.ts';
+import { pause } from '../abortable.ts';
+
+const GOODBYE_MS = 1_000;
 
 export interface PoolOptions {
   readonly connectionString: string;
@@ -16,7 +19,7 @@ export interface PoolOptions {
 
 /**
  * A pool whose calls never hang: connecting and every statement end within `timeoutMs`, also when the server is frozen.
- * Losing an idle connection is logged and mended by the next call. The caller ends the pool.
+ * Losing an idle connection is logged and mended by the next call. The caller ends the pool, by `closePool`.
  */
 export function openPool(options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
@@ -28,10 +31,27 @@ export function openPool(options: PoolOptions): pg.Pool {
     keepAlive: true,
     ...(options.settings === undefined ? {} : { options: options.settings }),
   });
-  pool.on('error', (error) => {
-    options.log.warn({ error, pool: options.applicationName }, 'an idle database connection was lost');
+  pool.on('error', ({ message: reason }) => {
+    // The error itself carries the whole client, with what it knows of the server.
+    if (!pool.ending)
+      options.log.warn({ reason, pool: options.applicationName }, 'an idle database connection was lost');
   });
   return pool;
+}
+
+/**
+ * Ends a pool. Resolves when the server has let go of every connection, so that it can be stopped without a complaint;
+ * a server that does not answer is waited for no longer than a second.
+ */
+export async function closePool(pool: pg.Pool): Promise<void> {
+  const allGone = new AbortController();
+  let open = pool.totalCount;
+  pool.on('remove', () => {
+    open -= 1;
+    if (open <= 0) allGone.abort();
+  });
+  await pool.end();
+  if (open > 0) await pause(GOODBYE_MS, allGone.signal);
 }
 
 /**

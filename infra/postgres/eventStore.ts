@@ -5,7 +5,7 @@ import { pause, untilAborted } from '../abortable.ts';
 import { assertStorable } from '../validAppend.ts';
 import { appendResults, appendStatement, type AppendRow } from './appendBatch.ts';
 import { AppendConnection } from './appendConnection.ts';
-import { asStoreError, isUnavailable, openPool } from './database.ts';
+import { asStoreError, closePool, isUnavailable, openPool } from './database.ts';
 import { READ, toPage, toRecorded, type EventRow } from './eventRows.ts';
 import { GroupCommit } from './groupCommit.ts';
 import { HeadWatcher } from './headWatcher.ts';
@@ -141,7 +141,7 @@ export class PostgresEventStore implements EventStore {
     this.#closing.abort();
     await this.#commits.close();
     await this.#appends.close();
-    if (!this.#reads.ending) await this.#reads.end();
+    if (!this.#reads.ending) await closePool(this.#reads);
   }
 
   async #commit(batch: readonly Append[]): Promise<AppendResult[]> {

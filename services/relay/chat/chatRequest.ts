@@ -1,5 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { ApiError } from '../../http/errors.ts';
+import { shapeProblem } from './jsonShape.ts';
 import { memberNames } from './memberNames.ts';
 
 const text = z.string();
@@ -47,19 +49,26 @@ export interface ChatRequest {
 
 /** Reads a chat body. Throws ApiError `invalid_json` or `invalid_request` (with the path of the first problem). */
 export function parseChatRequest(raw: Buffer, maxDepth: number): ChatRequest {
+  // Readers differ in what they make of other bytes, so an upstream might find names there that we do not.
+  if (!isUtf8(raw)) throw new ApiError('invalid_json', { detail: 'The body is not valid UTF-8.' });
   const source = raw.toString('utf8');
+  const problem = shapeProblem(source, maxDepth);
+  if (problem !== null) throw new ApiError('invalid_request', { detail: problem });
   let json: unknown;
   try {
     json = JSON.parse(source);
   } catch (error) {
     throw new ApiError('invalid_json', { cause: error });
   }
-  refuseHostileShape(json, maxDepth);
+  refusePrototypeKeys(json);
   const parsed = chatBody.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const param = issue?.path.join('.') ?? '';
-    throw new ApiError('invalid_request', { detail: `${param || 'body'}: ${issue?.message ?? 'not valid'}`, param });
+    throw new ApiError('invalid_request', {
+      detail: `${param || 'body'}: ${issue?.message ?? 'not valid'}`,
+      ...(param !== '' && { param }),
+    });
   }
   refuseAmbiguousNames(source);
   const body = parsed.data;
@@ -94,16 +103,15 @@ function refuseAmbiguousNames(source: string): void {
   }
 }
 
-/** Refuses nesting beyond `maxDepth` and keys that could reach a prototype. */
-function refuseHostileShape(value: unknown, depthLeft: number): void {
+/** Refuses keys that could reach a prototype. */
+function refusePrototypeKeys(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
-  if (depthLeft === 0) throw new ApiError('invalid_request', { detail: 'The body is nested too deeply.' });
   if (Array.isArray(value)) {
-    for (const item of value) refuseHostileShape(item, depthLeft - 1);
+    for (const item of value) refusePrototypeKeys(item);
     return;
   }
   for (const [key, item] of Object.entries(value)) {
     if (key === '__proto__') throw new ApiError('invalid_request', { detail: 'The key "__proto__" is not allowed.' });
-    refuseHostileShape(item, depthLeft - 1);
+    refusePrototypeKeys(item);
   }
 }

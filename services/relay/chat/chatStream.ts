@@ -7,6 +7,9 @@ import { atPath } from './reportedUsage.ts';
 /** Images and audio arrive as deltas of several MB; beyond this an event is hostile. */
 const MAX_EVENT_CHARACTERS = 16 * 1024 * 1024;
 
+/** How OpenAI ends a chunk that has no usage; what stands right before the last brace is a member of the whole object. */
+const NULL_USAGE = ',"usage":null}';
+
 type Json = Record<string, unknown>;
 
 export interface ChatStreamOptions {
@@ -116,7 +119,9 @@ export class ChatStream {
     if (Array.isArray(chunk['choices']) && chunk['choices'].length === 0 && isObject(usage)) return;
     const renamed = renameTo !== null && chunk['model'] !== renameTo;
     const hidesUsage = Object.hasOwn(chunk, 'usage') && (!usageWanted || chunk['usage'] !== null);
-    if (pathUsage !== undefined) this.#write(rewritten(withoutPath(chunk, quirks.usagePath), renameTo, usageWanted));
+    if (!renamed && hidesUsage && text.endsWith(NULL_USAGE)) this.#write(`${text.slice(0, -NULL_USAGE.length)}}`);
+    else if (pathUsage !== undefined)
+      this.#write(rewritten(withoutPath(chunk, quirks.usagePath), renameTo, usageWanted));
     else if (renamed || hidesUsage) this.#write(rewritten(chunk, renameTo, usageWanted));
     else this.#write(text);
   }

@@ -26,11 +26,11 @@ export function memberNames(source: string): string[] {
   return names;
 }
 
-/** The index after the closing quote of the string that begins at `start`. */
-function stringEnd(source: string, start: number): number {
+/** The index after the closing quote of the string that begins at `start`, or the end of a text that never closes it. */
+export function stringEnd(source: string, start: number): number {
   let quote = source.indexOf('"', start + 1);
-  while (isEscaped(source, quote)) quote = source.indexOf('"', quote + 1);
-  return quote + 1;
+  while (quote >= 0 && isEscaped(source, quote)) quote = source.indexOf('"', quote + 1);
+  return quote < 0 ? source.length : quote + 1;
 }
 
 /** An odd number of backslashes before a quote makes it part of the string. */
