@@ -1,0 +1,113 @@
+import type { EventStore } from '../events/eventStore.ts';
+import { applyPage } from './applyPage.ts';
+import type { LiveFeed } from './liveFeed.ts';
+import { readPages, type EventPage } from './pages.ts';
+import { backOffMs, pause } from './pause.ts';
+import type { Log, Timers, TransactionRunner } from './ports.ts';
+import type { Projection } from './projection.ts';
+import { checkpointOf } from './schema.ts';
+
+/** Far behind, fewer commits count for more than short locks. */
+const CATCH_UP_PAGE = 2_000;
+
+export interface ProjectorOptions {
+  readonly store: EventStore;
+  readonly transactions: TransactionRunner;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly feed: LiveFeed;
+  readonly signal: AbortSignal;
+  /** Called whenever the position has changed. */
+  readonly advanced: () => void;
+}
+
+/** Keeps one projection's tables up with the log. */
+export class Projector {
+  readonly projection: Projection;
+  readonly #options: ProjectorOptions;
+  #position = 0n;
+  #parked = 0;
+
+  constructor(projection: Projection, options: ProjectorOptions) {
+    this.projection = projection;
+    this.#options = options;
+  }
+
+  /** The last position whose effects are committed. */
+  get position(): bigint {
+    return this.#position;
+  }
+
+  /** Accounts that this projection passes over. */
+  get parked(): number {
+    return this.#parked;
+  }
+
+  /**
+   * Applies pages until the signal aborts, and ends after the page in hand. Never rejects: after any failure, and when
+   * another worker was faster, it goes on from the stored checkpoint.
+   */
+  async run(): Promise<void> {
+    const { signal, timers, log } = this.#options;
+    let failures = 0;
+    while (!signal.aborted) {
+      const before = this.#position;
+      try {
+        await this.#follow();
+      } catch (error) {
+        log.warn({ projection: this.projection.name, error, failures }, 'a projection stopped and tries again');
+      }
+      failures = this.#position > before ? 1 : failures + 1;
+      await pause(timers, backOffMs(failures), signal);
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const { feed, signal } = this.#options;
+    const { name } = this.projection;
+    this.#moveTo(await this.#storedPosition());
+    while (!signal.aborted) {
+      if (this.#position < feed.begin) {
+        feed.leave(name);
+        if (!(await this.#catchUp(feed.end))) return;
+        continue;
+      }
+      const page = await feed.next(name, this.#position);
+      if (page && !(await this.#apply(page))) return;
+    }
+  }
+
+  async #catchUp(upTo: bigint): Promise<boolean> {
+    const { store, signal } = this.#options;
+    const range = { after: this.#position, upTo, limit: CATCH_UP_PAGE, projection: this.projection };
+    for await (const page of readPages(store, range)) {
+      if (signal.aborted) return true;
+      if (!(await this.#apply(page))) return false;
+    }
+    return true;
+  }
+
+  /** False when another worker was faster. */
+  async #apply(page: EventPage): Promise<boolean> {
+    const { transactions, log } = this.#options;
+    const { name } = this.projection;
+    const outcome = await applyPage(transactions, log, { projection: this.projection, schema: name, live: true }, page);
+    if (outcome.outcome === 'overtaken') {
+      log.info({ projection: name, position: page.after }, 'another worker moved the checkpoint of a projection');
+      return false;
+    }
+    this.#parked = outcome.parked;
+    this.#moveTo(page.position);
+    return true;
+  }
+
+  #moveTo(position: bigint): void {
+    this.#position = position;
+    this.#options.advanced();
+  }
+
+  #storedPosition(): Promise<bigint> {
+    const { name } = this.projection;
+    return this.#options.transactions.transaction({ schema: name, lock: name }, checkpointOf);
+  }
+}
