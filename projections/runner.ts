@@ -33,6 +33,11 @@ export class ProjectionLagging extends Error {
   override readonly name = 'ProjectionLagging';
 }
 
+interface Group {
+  readonly feed: LiveFeed;
+  readonly projectors: readonly Projector[];
+}
+
 interface Waiter {
   readonly arrived: () => boolean;
   readonly resolve: () => void;
@@ -61,7 +66,9 @@ export class ProjectionRunner {
     }
     const urgent = projections.filter((projection) => projection.urgent);
     const others = projections.filter((projection) => !projection.urgent);
-    const groups = [await this.#group(urgent, URGENT_PAGE), await this.#group(others, PAGE)];
+    const groups: Group[] = [];
+    if (urgent.length > 0) groups.push(await this.#group(urgent, URGENT_PAGE));
+    if (others.length > 0) groups.push(await this.#group(others, PAGE));
     this.#projectors = groups.flatMap(({ projectors }) => projectors);
     this.#running = Promise.all(
       groups.flatMap(({ feed, projectors }) => [feed.run(), ...projectors.map((p) => p.run())]),
@@ -69,10 +76,7 @@ export class ProjectionRunner {
   }
 
   /** Projectors that share a feed, which begins where the furthest of them stands. */
-  async #group(
-    projections: readonly Projection[],
-    pageSize: number,
-  ): Promise<{ feed: LiveFeed; projectors: readonly Projector[] }> {
+  async #group(projections: readonly Projection[], pageSize: number): Promise<Group> {
     const { store, transactions, timers, log } = this.#options;
     const { signal } = this.#stopping;
     const positions = await Promise.all(

@@ -20,7 +20,7 @@ CREATE TABLE accounts (
   mode text NOT NULL,
   zone text NOT NULL,
   limits jsonb NOT NULL,
-  max_keys integer NOT NULL,
+  max_keys bigint NOT NULL,
   opened_at timestamptz NOT NULL
 );
 CREATE TABLE api_keys (

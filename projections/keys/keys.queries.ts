@@ -144,10 +144,13 @@ const ACCOUNT_PAGE = 1_000;
 const ACCOUNT_COLUMNS = `account_id AS "accountId", user_id AS "userId", mode, zone, limits, max_keys AS "maxKeys",
   opened_at AS "openedAt"`;
 
-type AccountColumns = Omit<AccountSummary, 'openedAt'> & { readonly openedAt: Date };
+type AccountColumns = Omit<AccountSummary, 'maxKeys' | 'openedAt'> & {
+  readonly maxKeys: string;
+  readonly openedAt: Date;
+};
 
 function toAccount({ accountId, userId, mode, zone, limits, maxKeys, openedAt }: AccountColumns): AccountSummary {
-  return { accountId, userId, mode, zone, limits, maxKeys, openedAt: openedAt.toISOString() };
+  return { accountId, userId, mode, zone, limits, maxKeys: Number(maxKeys), openedAt: openedAt.toISOString() };
 }
 
 const KEY_COLUMNS = `key_id AS "keyId", account_id AS "accountId", mode, name, prefix, last4, status, limits, models,

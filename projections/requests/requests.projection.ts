@@ -110,4 +110,4 @@ async function updateCalls(sql: SqlExecutor, changes: readonly LogChange[]): Pro
 const OUTCOME_NAMES = `channel, source, policy, usage, tokens, amount,
   status, code, http_status, finish_reason, attempts, ended_at, latency_ms, first_byte_ms`;
 const OUTCOME_TYPES = `$1::text[], $2::text[], $3::text[], $4::jsonb[], $5::bigint[], $6::numeric[], $7::text[],
-  $8::text[], $9::integer[], $10::text[], $11::jsonb[], $12::timestamptz[], $13::integer[], $14::integer[]`;
+  $8::text[], $9::integer[], $10::text[], $11::jsonb[], $12::timestamptz[], $13::bigint[], $14::bigint[]`;

@@ -66,11 +66,14 @@ const CALL_COLUMNS = `request_id AS "requestId", key_id AS "keyId", mode, model,
   finish_reason AS "finishReason", accepted_at AS "acceptedAt", ended_at AS "endedAt", latency_ms AS "latencyMs",
   first_byte_ms AS "firstByteMs", position`;
 
-type CallColumns = Omit<LoggedCall, 'picos' | 'tokens' | 'acceptedAt' | 'endedAt' | 'position'> & {
+type Converted = 'picos' | 'tokens' | 'acceptedAt' | 'endedAt' | 'latencyMs' | 'firstByteMs' | 'position';
+type CallColumns = Omit<LoggedCall, Converted> & {
   readonly amount: string;
   readonly tokens: string;
   readonly acceptedAt: Date;
   readonly endedAt: Date | null;
+  readonly latencyMs: string | null;
+  readonly firstByteMs: string | null;
   readonly position: string;
 };
 
@@ -81,6 +84,8 @@ function toCall({ amount, ...row }: CallColumns): LoggedCall {
     tokens: Number(row.tokens),
     acceptedAt: row.acceptedAt.toISOString(),
     endedAt: row.endedAt?.toISOString() ?? null,
+    latencyMs: row.latencyMs === null ? null : Number(row.latencyMs),
+    firstByteMs: row.firstByteMs === null ? null : Number(row.firstByteMs),
     position: BigInt(row.position),
   };
 }

@@ -25,8 +25,9 @@ CREATE TABLE log (
   attempts jsonb,
   accepted_at timestamptz NOT NULL,
   ended_at timestamptz,
-  latency_ms integer,
-  first_byte_ms integer,
+  -- A lost call is ended when it is found, which may be weeks later: more milliseconds than an integer holds.
+  latency_ms bigint,
+  first_byte_ms bigint,
   held_tokens bigint NOT NULL,
   held_amount numeric(38, 0) NOT NULL,
   position bigint NOT NULL

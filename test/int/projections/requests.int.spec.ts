@@ -149,6 +149,14 @@ describe('the requests projection', () => {
     });
   });
 
+  it('logs a call that was found lost after a month', () =>
+    expectTables(
+      stage,
+      requestsProjection,
+      [requestAccepted(), usageRecorded(), requestAborted({ reason: 'relay_lost', latencyMs: 31 * 86_400_000 })],
+      { log: [{ ...ended, status: 'aborted', code: 'relay_lost', latency_ms: 2_678_400_000 }] },
+    ));
+
   it('keeps the recorded channel when figures are corrected', () =>
     expectTables(stage, requestsProjection, [requestAccepted(), usageRecorded(), usageCorrected()], {
       log: [{ ...settled, usage: { uncachedInput: 1_000, outputText: 400 }, tokens: 1_400, amount: 390_000_000 }],
