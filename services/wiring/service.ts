@@ -7,7 +7,7 @@ import { publishPriceBook } from '../billing/pricebook/publishPriceBook.ts';
 import { createApp } from '../http/app.ts';
 import { probeRoutes } from '../http/probeRoutes.ts';
 import { createHttpServer } from '../http/server.ts';
-import type { Log } from '../runtime.ts';
+import type { Log, Timers } from '../runtime.ts';
 import { Closing, openCore, type Core } from './core.ts';
 import { firstRun, type FirstRun } from './firstRun.ts';
 import { openInvoicing } from './invoicing.ts';
@@ -22,6 +22,8 @@ const MAX_LAG_EVENTS = 100_000n;
 const EXPIRY_EVERY_MS = 60_000;
 /** Sockets beside those of running calls: keep-alive, probes, management. */
 const SPARE_CONNECTIONS = 1_000;
+/** For the last bytes of slow readers, when the service stops. */
+const LAST_BYTES_MS = 1_000;
 
 /** The embedded profile: relay, projector and worker in one process. */
 export async function startService(config: Config, log: Log, environment: Environment) {
@@ -37,7 +39,10 @@ export async function startService(config: Config, log: Log, environment: Enviro
     const relay = await openRelay(core, metrics, environment);
     closing.add(() => relay.close());
     const management = await openManagement(core, async (position) => {
-      await Promise.all([readModels.caughtUp(position), relay.keyFollower.caughtUp(position)]);
+      await Promise.all([
+        readModels.runner.caughtUp(position, ['keys', 'quota']),
+        relay.keyFollower.caughtUp(position),
+      ]);
     });
     const invoicing = await openInvoicing(core, readModels);
     closing.add(() => invoicing.close());
@@ -52,7 +57,7 @@ export async function startService(config: Config, log: Log, environment: Enviro
       authenticateKey: (headers) => relay.admission.authenticate(headers),
       runtime: core.runtime,
     });
-    const server = createHttpServer(app, relay.relayRoutes, config.MAX_IN_FLIGHT + SPARE_CONNECTIONS);
+    const server = createHttpServer(app, relay.relayRoutes, config.MAX_IN_FLIGHT + SPARE_CONNECTIONS, core.runtime.ids);
     baseUrl = await listen(server, config);
     const first: FirstRun = await firstRun(core, management, baseUrl);
     return {
@@ -65,10 +70,9 @@ export async function startService(config: Config, log: Log, environment: Enviro
       /** Takes no new calls, lets running ones end within the grace time, settles all, closes everything. */
       async stop(): Promise<void> {
         readiness.drain();
-        const closed = new Promise((resolve) => server.close(resolve));
+        // Goes on listening meanwhile: probes and new calls are told, and not merely turned away.
         await relay.relay.drain(config.SHUTDOWN_GRACE_MS);
-        server.closeAllConnections();
-        await closed;
+        await closeServer(server, core.runtime.timers);
         await closing.run();
       },
     };
@@ -95,6 +99,13 @@ function listen(server: Server, { HOST, PORT }: Config): Promise<string> {
       resolve(`http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${String(port)}`);
     });
   });
+}
+
+/** Takes no further connection, and lets what has been answered reach its clients. */
+async function closeServer(server: Server, timers: Timers): Promise<void> {
+  const cancel = timers.after(LAST_BYTES_MS, () => server.closeAllConnections());
+  await new Promise((resolve) => server.close(resolve));
+  cancel();
 }
 
 /** Records expiries; keys are refused from their expiry on without it. */

@@ -100,7 +100,7 @@ class Connection {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on('data', (data) => this.#take(data as Buffer));
+    socket.on('data', (data: Buffer) => this.#take(data));
     socket.on('error', (error) => this.#reject(error));
     socket.on('close', () => this.#reject(new Error('the connection closed')));
   }

@@ -16,6 +16,8 @@ const SUBJECT_CORE = 0;
 const REST_CORE = 1;
 const ROUNDS = Number(process.argv[2] ?? 8);
 const SLICE_SECONDS = 1;
+/** Until the compiler has seen enough of both. */
+const WARM_UP_SLICES = 4;
 
 interface Slice {
   readonly perSecond: number;
@@ -137,8 +139,10 @@ async function pairedSlices(
   relayTarget: Target,
   connections: number,
 ): Promise<(readonly [Slice, Slice])[]> {
-  await slice(bare, bareTarget, connections);
-  await slice(relay, relayTarget, connections);
+  for (let second = 0; second < WARM_UP_SLICES; second += 1) {
+    await slice(bare, bareTarget, connections);
+    await slice(relay, relayTarget, connections);
+  }
   const pairs: (readonly [Slice, Slice])[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     pairs.push([await slice(bare, bareTarget, connections), await slice(relay, relayTarget, connections)]);

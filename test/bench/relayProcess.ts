@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
-import { encode } from '../../events/codec.ts';
-import { deriveId } from '../../events/ids.ts';
+import { inspect } from 'node:util';
+import type { Append } from '../../events/eventStore.ts';
 import { NO_LIMITS } from '../../events/quota/limits.ts';
 import { parseConfig } from '../../infra/config/config.ts';
 import { createMetrics } from '../../infra/telemetry/metrics.ts';
@@ -21,7 +21,7 @@ import { openRelay } from '../../services/wiring/relay.ts';
  * be measured and to settle.
  */
 const quiet = (fields: object, message: string) =>
-  process.stderr.write(`relay: ${message} ${String((fields as { error?: unknown }).error ?? '')}\n`);
+  process.stderr.write(`relay: ${message} ${inspect((fields as { error?: unknown }).error)}\n`);
 const log: Log = { info: () => undefined, warn: quiet, error: quiet };
 const config = parseConfig({
   ...process.env,
@@ -71,7 +71,7 @@ const app = createApp({
   authenticateKey: (headers) => relay.admission.authenticate(headers),
   runtime: core.runtime,
 });
-const server = createHttpServer(app, relay.relayRoutes, 20_000);
+const server = createHttpServer(app, relay.relayRoutes, 20_000, core.runtime.ids);
 server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port, keys }));
 
 /** Appends of one 400-byte event each, by so many callers at once. */
@@ -93,24 +93,14 @@ async function appendRate(callers: number, seconds: number): Promise<{ perSecond
   return { perSecond: latencies.length / elapsed, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
 }
 
-function oneEvent() {
+/** 400 bytes of a type that no projection knows. */
+function oneEvent(): Append {
   const id = core.runtime.ids.uuid();
+  const data = JSON.stringify({ eventId: id, accountId: 'bench', filler: 'x'.repeat(320) });
   return {
     stream: `benchappend-${id}`,
-    expected: 'no_stream' as const,
-    events: [
-      encode({
-        type: 'ApiKeyDisabled',
-        version: 1,
-        eventId: deriveId('bench', id),
-        occurredAt: '2026-01-01T00:00:00.000Z',
-        accountId: 'bench',
-        correlationId: id,
-        causationId: null,
-        keyId: 'key_bench',
-        reason: 'x'.repeat(150),
-      }),
-    ],
+    expected: 'no_stream',
+    events: [{ eventId: id, type: 'BenchAppended', version: 1, data }],
   };
 }
 
