@@ -1,7 +1,7 @@
 import { createPostgresBackend, withBackend } from 'bullmq';
 import type { Log } from '../../services/runtime.ts';
 import type { InvoicingQueue } from '../../services/workers/ports.ts';
-import { jobConnection } from './jobDatabase.ts';
+import { jobConnection, saidGoodbye } from './jobDatabase.ts';
 import { CLOSE, closeJobId, INVOICING_QUEUE, SWEEP, type CloseJob } from './invoicingJobs.ts';
 
 const { Queue } = withBackend(createPostgresBackend);
@@ -42,7 +42,7 @@ export class BullInvoicingQueue implements InvoicingQueue {
   }
 
   async close(): Promise<void> {
-    await this.#queue.close();
+    await saidGoodbye(this.#queue.close());
   }
 
   async #retryIfFailed(jobId: string): Promise<void> {

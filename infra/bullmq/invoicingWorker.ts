@@ -1,7 +1,7 @@
 import { createPostgresBackend, UnrecoverableError, withBackend } from 'bullmq';
 import { InvoiceRefused } from '../../services/billing/invoicing/invoiceRefused.ts';
 import type { Log } from '../../services/runtime.ts';
-import { jobConnection } from './jobDatabase.ts';
+import { jobConnection, saidGoodbye } from './jobDatabase.ts';
 import { CLOSE, closeJob, INVOICING_QUEUE, SWEEP, type CloseJob } from './invoicingJobs.ts';
 
 const { Worker } = withBackend(createPostgresBackend);
@@ -14,7 +14,7 @@ export interface InvoicingHandlers {
 }
 
 export interface InvoicingWorker {
-  /** Takes no further job and resolves when the running ones are done. */
+  /** Takes no further job and resolves when the running ones are done, or after 3 s: another process then takes them over. */
   close(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export function startInvoicingWorker(
   worker.on('stalled', (jobId) => log.warn({ job: jobId }, 'an invoicing job is taken over from a process that died'));
   return {
     async close() {
-      await worker.close();
+      await saidGoodbye(worker.close());
     },
   };
 }

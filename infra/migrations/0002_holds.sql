@@ -1,9 +1,9 @@
--- Holds: quota reserved before an upstream is called, with the concurrency slots and idempotency claims decided together.
+-- Holds: quota reserved before an upstream is called, decided together with concurrency slots and idempotency claims.
 --
 -- One lock order for everybody. A transaction that takes or settles holds first locks the `hold_scopes` rows of all its
--- keys and accounts, in ascending order and in ONE call; what belongs to a scope (totals, slots, claims) is only written
--- under that lock. So two relays and the settling projection may wait for each other, but never in a circle. All of it
--- relies on READ COMMITTED, where each statement after the lock sees what the previous lock holder committed.
+-- keys and accounts, in ascending order and in ONE call; totals, slots and new claims of a scope are only written under
+-- that lock. So two relays and the settling projection may wait for each other, but never in a circle. All of it relies
+-- on READ COMMITTED, where each statement after the lock sees what the previous lock holder committed.
 
 -- The rows that are locked, one per key or account that ever held something.
 CREATE TABLE hold_scopes (
@@ -20,9 +20,7 @@ CREATE TABLE holds (
   picos numeric(38, 0) NOT NULL CHECK (picos >= 0),
   deadline timestamptz NOT NULL,
   owner uuid NOT NULL,
-  -- The encoded RequestAccepted, for a reaper that finds the call without any event.
-  accepted_event_id uuid NOT NULL,
-  accepted_version smallint NOT NULL,
+  -- The stored bytes of RequestAccepted, for a reaper that finds the call without any event.
   accepted text NOT NULL,
   taken_at timestamptz NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
@@ -45,8 +43,8 @@ CREATE TABLE relay_owners (
   seen_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
--- Calls in flight of a key, as counted by each owner. The owner states its counts anew when a session begins; when it is
--- lost, its rows go.
+-- Calls in flight of a key, as counted by each owner. The owner states its counts anew when a session begins; when it
+-- is lost, its rows go.
 CREATE TABLE hold_slots (
   key_id text COLLATE "C" NOT NULL,
   owner uuid NOT NULL,
@@ -81,8 +79,8 @@ END $$;
 -- Forgets holds whose usage is about to be counted, or that nobody will use. Ids without a hold are ignored, so that
 -- calling again is harmless. Call it at most once per transaction, with all ids. Returns how many holds there were.
 --
--- Plans are kept for the life of a connection and must not depend on how full the tables were when it began: hence, here
--- and below, generic plans and no sequential scans. (The connection that takes holds sets this for itself.)
+-- Plans are kept for the life of a connection and must not depend on how full the tables were when it began: hence
+-- generic plans that look rows up by their keys. The connection that takes holds sets this for itself.
 CREATE FUNCTION settle_holds(ids uuid[]) RETURNS bigint LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
@@ -106,7 +104,8 @@ BEGIN
 
   -- What somebody else settled meanwhile is not returned by the DELETE, so it is not subtracted twice.
   WITH gone AS (
-    DELETE FROM public.holds h WHERE h.request_id = ANY (ids) AND h.key_id = ANY (scopes) AND h.account_id = ANY (scopes)
+    DELETE FROM public.holds h
+    WHERE h.request_id = ANY (ids) AND h.key_id = ANY (scopes) AND h.account_id = ANY (scopes)
     RETURNING h.key_id, h.account_id, h.period, h.currency, h.tokens, h.picos
   ), sums AS (
     SELECT key_id, account_id, period, currency, sum(tokens) AS tokens, sum(picos) AS picos, count(*) AS calls
@@ -165,34 +164,35 @@ BEGIN
   RETURN QUERY SELECT unnest(lost);
 END $$;
 
--- One hold that is asked for; `n` is its place in the batch, '-' as `key_hash` stands for no idempotency key.
-CREATE TYPE hold_request AS (
-  n integer, request_id uuid, key_id text COLLATE "C", account_id text COLLATE "C", period text COLLATE "C",
-  currency text COLLATE "C", tokens bigint, picos numeric, deadline timestamptz,
-  accepted_event_id uuid, accepted_version smallint, accepted text,
-  key_hash text COLLATE "C", body_hash text COLLATE "C"
-);
-
--- What several holds ask of one scope together. `account_id` is the key's account, or the account itself.
+-- What holds of a batch ask of one scope together. `calls` is set once per key and month, with the tokens.
 CREATE TYPE hold_sum AS (
   scope_id text COLLATE "C", kind text, account_id text COLLATE "C", period text COLLATE "C", meter text COLLATE "C",
   amount numeric, calls integer
 );
 
-CREATE FUNCTION hold_sums(wanted hold_request[]) RETURNS hold_sum[] LANGUAGE plpgsql AS $$
+-- Holds come as columns in arrival order; `groups` has each one's place (from 1) in the lists of what holds have in
+-- common. `places` picks some of them, null all.
+CREATE FUNCTION hold_sums(
+  group_keys text[], group_accounts text[], group_periods text[], group_currencies text[],
+  groups integer[], tokens bigint[], picos numeric[], places integer[]
+) RETURNS hold_sum[] LANGUAGE plpgsql AS $$
 BEGIN
   RETURN ARRAY (
-    SELECT ROW(m.scope_id, m.kind, g.account_id, g.period, m.meter, sum(m.amount), sum(g.calls))::public.hold_sum
+    SELECT ROW(m.scope_id, m.kind, m.account_id, m.period, m.meter, sum(m.amount), sum(m.calls))::public.hold_sum
     FROM (
-        SELECT w.key_id, w.account_id, w.period, w.currency, sum(w.tokens) AS tokens, sum(w.picos) AS picos,
-          count(*) AS calls
-        FROM unnest(wanted) AS w GROUP BY w.key_id, w.account_id, w.period, w.currency
-      ) AS g
+        SELECT group_keys[h.g] AS key_id, group_accounts[h.g] AS account_id, group_periods[h.g] AS period,
+          group_currencies[h.g] AS currency, sum(h.tokens) AS tokens, sum(h.picos) AS picos, count(*) AS calls
+        FROM unnest(groups, tokens, picos) WITH ORDINALITY AS h (g, tokens, picos, place)
+        WHERE places IS NULL OR h.place = ANY (places)
+        GROUP BY h.g
+      ) AS s
       CROSS JOIN LATERAL (VALUES
-        (g.key_id, 'key', 'tokens', g.tokens), (g.key_id, 'key', g.currency, g.picos),
-        (g.account_id, 'account', 'tokens', g.tokens), (g.account_id, 'account', g.currency, g.picos)
-      ) AS m (scope_id, kind, meter, amount)
-    GROUP BY m.scope_id, m.kind, g.account_id, g.period, m.meter
+        (s.key_id, 'key', s.account_id, s.period, 'tokens', s.tokens, s.calls),
+        (s.key_id, 'key', s.account_id, s.period, s.currency, s.picos, 0),
+        (s.account_id, 'account', s.account_id, s.period, 'tokens', s.tokens, 0),
+        (s.account_id, 'account', s.account_id, s.period, s.currency, s.picos, 0)
+      ) AS m (scope_id, kind, account_id, period, meter, amount, calls)
+    GROUP BY m.scope_id, m.kind, m.account_id, m.period, m.meter
   );
 END $$;
 
@@ -205,109 +205,40 @@ BEGIN
   RETURN ARRAY (
     SELECT a.scope_id
     FROM unnest(sums) AS a
-      LEFT JOIN quota.scopes q ON q.scope_id = a.scope_id AND q.kind = a.kind
+      LEFT JOIN quota.scopes q ON q.scope_id = a.scope_id
       LEFT JOIN quota.used u ON u.scope_id = a.scope_id AND u.period = a.period AND u.meter = a.meter
       LEFT JOIN public.hold_totals t ON t.scope_id = a.scope_id AND t.period = a.period AND t.meter = a.meter
-    WHERE q.scope_id IS NULL
+    WHERE q.scope_id IS NULL OR q.kind <> a.kind OR q.account_id <> a.account_id
       OR coalesce(u.used, 0) + coalesce(t.held, 0) + a.amount > public.hold_limit(a.meter, q.tokens_max, q.spend_max)
-    UNION
-    SELECT a.scope_id
-    FROM unnest(sums) AS a
-      LEFT JOIN quota.scopes k ON k.scope_id = a.scope_id
-      LEFT JOIN quota.scopes q ON q.scope_id = a.account_id
-      LEFT JOIN LATERAL (SELECT sum(s.calls) AS calls FROM public.hold_slots s WHERE s.key_id = a.scope_id) AS o ON true
-    WHERE a.kind = 'key' AND a.meter = 'tokens'
-      AND (k.account_id <> a.account_id OR coalesce(o.calls, 0) + a.calls > least(k.concurrency, q.concurrency))
+      OR (a.calls > 0
+        AND (SELECT sum(b.calls) FROM unnest(sums) AS b WHERE b.scope_id = a.scope_id)
+          + (SELECT coalesce(sum(s.calls), 0) FROM public.hold_slots s WHERE s.key_id = a.scope_id)
+          > least(q.concurrency, (SELECT p.concurrency FROM quota.scopes p WHERE p.scope_id = a.account_id)))
   );
 END $$;
 
--- The holds of a batch that must be decided one by one, in arrival order: those of tight scopes, and those whose
--- idempotency key is claimed already or twice in the batch.
-CREATE FUNCTION contested_holds(wanted hold_request[], tight text[]) RETURNS hold_request[] LANGUAGE plpgsql AS $$
-BEGIN
-  RETURN ARRAY (
-    SELECT w.hold
-    FROM (
-      SELECT r AS hold, r.n, r.key_id, r.account_id, r.key_hash,
-        count(*) OVER (PARTITION BY r.key_id, r.key_hash) AS alike
-      FROM unnest(wanted) AS r
-    ) AS w
-    WHERE w.key_id = ANY (tight) OR w.account_id = ANY (tight) OR (w.key_hash <> '-' AND (w.alike > 1 OR coalesce((
-      SELECT true FROM public.idempotency_claims c WHERE c.key_id = w.key_id AND c.key_hash = w.key_hash
-    ), false)))
-    ORDER BY w.n
-  );
-END $$;
-
--- Why a hold cannot be taken now, or null. Its scopes must be locked.
-CREATE FUNCTION hold_refusal(wanted hold_request) RETURNS jsonb LANGUAGE plpgsql AS $$
-DECLARE
-  claim record;
-  slots record;
-  exceeded record;
-BEGIN
-  IF wanted.key_hash <> '-' THEN
-    SELECT c.request_id, c.body_hash INTO claim FROM public.idempotency_claims c
-    WHERE c.key_id = wanted.key_id AND c.key_hash = wanted.key_hash;
-    IF FOUND THEN
-      RETURN jsonb_build_object('n', wanted.n, 'reason', 'idempotency', 'requestId', claim.request_id,
-        'sameBody', claim.body_hash = wanted.body_hash);
-    END IF;
-  END IF;
-
-  SELECT least(k.concurrency, a.concurrency) AS cap,
-    (SELECT coalesce(sum(s.calls), 0) FROM public.hold_slots s WHERE s.key_id = wanted.key_id) AS calls INTO slots
-  FROM quota.scopes k, quota.scopes a
-  WHERE k.scope_id = wanted.key_id AND k.kind = 'key' AND k.account_id = wanted.account_id
-    AND a.scope_id = wanted.account_id AND a.kind = 'account';
-  IF NOT FOUND THEN
-    RETURN jsonb_build_object('n', wanted.n, 'reason', 'unknown_scope');
-  END IF;
-  IF slots.calls >= slots.cap THEN
-    RETURN jsonb_build_object('n', wanted.n, 'reason', 'concurrency', 'limit', slots.cap);
-  END IF;
-
-  SELECT m.scope, m.meter, b.most, b.used, b.held INTO exceeded
-  FROM (VALUES
-      (1, 'key', wanted.key_id, 'tokens', wanted.tokens), (2, 'key', wanted.key_id, wanted.currency, wanted.picos),
-      (3, 'account', wanted.account_id, 'tokens', wanted.tokens),
-      (4, 'account', wanted.account_id, wanted.currency, wanted.picos)
-    ) AS m (place, scope, scope_id, meter, amount)
-    CROSS JOIN LATERAL (
-      SELECT public.hold_limit(m.meter, q.tokens_max, q.spend_max) AS most,
-        coalesce(u.used, 0) AS used, coalesce(t.held, 0) AS held
-      FROM quota.scopes q
-        LEFT JOIN quota.used u ON u.scope_id = q.scope_id AND u.period = wanted.period AND u.meter = m.meter
-        LEFT JOIN public.hold_totals t ON t.scope_id = q.scope_id AND t.period = wanted.period AND t.meter = m.meter
-      WHERE q.scope_id = m.scope_id
-    ) AS b
-  WHERE b.used + b.held + m.amount > b.most
-  ORDER BY m.place LIMIT 1;
-  IF FOUND THEN
-    RETURN jsonb_build_object('n', wanted.n, 'reason', 'quota', 'scope', exceeded.scope, 'meter', exceeded.meter,
-      'limit', exceeded.most::numeric(38, 0)::text, 'used', exceeded.used::text, 'held', exceeded.held::text);
-  END IF;
-  RETURN NULL;
-END $$;
-
--- Takes holds that may be taken, `sums` of them all; returns how many. Their scopes must be locked.
-CREATE FUNCTION insert_holds(this_owner uuid, taken hold_request[], sums hold_sum[]) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Takes holds that may be taken, `sums` of the same; returns how many. Their scopes must be locked.
+CREATE FUNCTION insert_holds(
+  this_owner uuid, group_keys text[], group_accounts text[], group_periods text[], group_currencies text[],
+  request_ids uuid[], groups integer[], tokens bigint[], picos numeric[], deadlines_ms bigint[], accepted text[],
+  places integer[], sums hold_sum[]
+) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   inserted bigint;
 BEGIN
   INSERT INTO public.holds (
-    request_id, key_id, account_id, period, currency, tokens, picos, deadline, owner,
-    accepted_event_id, accepted_version, accepted, taken_at
+    request_id, key_id, account_id, period, currency, tokens, picos, deadline, owner, accepted, taken_at
   )
-  SELECT t.request_id, t.key_id, t.account_id, t.period, t.currency, t.tokens, t.picos, t.deadline, this_owner,
-    t.accepted_event_id, t.accepted_version, t.accepted, now()
-  FROM unnest(taken) AS t;
+  SELECT h.request_id, group_keys[h.g], group_accounts[h.g], group_periods[h.g], group_currencies[h.g], h.tokens,
+    h.picos, to_timestamp(h.deadline_ms / 1000.0), this_owner, h.accepted, now()
+  FROM unnest(request_ids, groups, tokens, picos, deadlines_ms, accepted)
+    WITH ORDINALITY AS h (request_id, g, tokens, picos, deadline_ms, accepted, place)
+  WHERE places IS NULL OR h.place = ANY (places);
   GET DIAGNOSTICS inserted = ROW_COUNT;
 
   WITH slots AS (
     INSERT INTO public.hold_slots AS s (key_id, owner, calls)
-    SELECT a.scope_id, this_owner, sum(a.calls) FROM unnest(sums) AS a
-    WHERE a.kind = 'key' AND a.meter = 'tokens' GROUP BY a.scope_id
+    SELECT a.scope_id, this_owner, sum(a.calls) FROM unnest(sums) AS a WHERE a.calls > 0 GROUP BY a.scope_id
     ON CONFLICT (key_id, owner) DO UPDATE SET calls = s.calls + excluded.calls
   )
   INSERT INTO public.hold_totals AS t (scope_id, period, meter, held)
@@ -316,19 +247,74 @@ BEGIN
   RETURN inserted;
 END $$;
 
-CREATE FUNCTION insert_claims(taken hold_request[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Why a hold cannot be taken now, or null. Its scopes must be locked.
+CREATE FUNCTION hold_refusal(key_id text, account_id text, period text, currency text, tokens bigint, picos numeric)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  slots record;
+  exceeded record;
 BEGIN
-  INSERT INTO public.idempotency_claims (key_id, key_hash, body_hash, request_id, claimed_at)
-  SELECT t.key_id, t.key_hash, t.body_hash, t.request_id, now() FROM unnest(taken) AS t WHERE t.key_hash <> '-';
+  SELECT least(k.concurrency, a.concurrency) AS cap,
+    (SELECT coalesce(sum(s.calls), 0) FROM public.hold_slots s WHERE s.key_id = hold_refusal.key_id) AS calls INTO slots
+  FROM quota.scopes k, quota.scopes a
+  WHERE k.scope_id = hold_refusal.key_id AND k.kind = 'key' AND k.account_id = hold_refusal.account_id
+    AND a.scope_id = hold_refusal.account_id AND a.kind = 'account';
+  IF NOT FOUND THEN
+    RETURN jsonb_build_object('reason', 'unknown_scope');
+  END IF;
+  IF slots.calls >= slots.cap THEN
+    RETURN jsonb_build_object('reason', 'concurrency', 'limit', slots.cap);
+  END IF;
+
+  SELECT m.scope, m.meter, b.most, b.used, b.held INTO exceeded
+  FROM (VALUES
+      (1, 'key', hold_refusal.key_id, 'tokens', tokens), (2, 'key', hold_refusal.key_id, currency, picos),
+      (3, 'account', hold_refusal.account_id, 'tokens', tokens),
+      (4, 'account', hold_refusal.account_id, currency, picos)
+    ) AS m (place, scope, scope_id, meter, amount)
+    CROSS JOIN LATERAL (
+      SELECT public.hold_limit(m.meter, q.tokens_max, q.spend_max) AS most,
+        coalesce(u.used, 0) AS used, coalesce(t.held, 0) AS held
+      FROM quota.scopes q
+        LEFT JOIN quota.used u
+          ON u.scope_id = m.scope_id AND u.period = hold_refusal.period AND u.meter = m.meter
+        LEFT JOIN public.hold_totals t
+          ON t.scope_id = m.scope_id AND t.period = hold_refusal.period AND t.meter = m.meter
+      WHERE q.scope_id = m.scope_id
+    ) AS b
+  WHERE b.used + b.held + m.amount > b.most
+  ORDER BY m.place LIMIT 1;
+  IF FOUND THEN
+    RETURN jsonb_build_object('reason', 'quota', 'scope', exceeded.scope, 'meter', exceeded.meter,
+      'limit', exceeded.most::numeric(38, 0)::text, 'used', exceeded.used::text, 'held', exceeded.held::text);
+  END IF;
+  RETURN NULL;
 END $$;
 
--- Decides and takes a batch of holds. Every column comes as one text, its values joined by U+001F, in arrival order.
--- First frees the slots of this owner's ended calls (`freed_calls` of each of `freed_keys`) and forgets the idempotency
--- claims of calls that charged nothing (`forgotten`). Renews the owner's lease, so that no hold is born with a stale one.
+-- Who claimed an idempotency key before, as a refusal; null when nobody did.
+CREATE FUNCTION claim_refusal(this_key text, this_hash text, this_body text) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  claim record;
+BEGIN
+  SELECT c.request_id, c.body_hash INTO claim FROM public.idempotency_claims c
+  WHERE c.key_id = this_key AND c.key_hash = this_hash;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  RETURN jsonb_build_object('reason', 'idempotency', 'requestId', claim.request_id,
+    'sameBody', claim.body_hash = this_body);
+END $$;
+
+-- Decides and takes a batch of holds. Holds come as columns in arrival order (see `hold_sums`), the bytes of their
+-- RequestAccepted as one text joined by U+001F, which JSON never holds raw. `claim_hashes` and `claim_bodies` are null
+-- where a call has no idempotency key.
+--
+-- Renews the owner's lease, so that no hold is born with a stale one. Then frees the slots of this owner's ended calls
+-- (`freed_calls` of each of `freed_keys`) and forgets idempotency claims of calls that charged nothing (`forgotten`).
 --
 -- A hold is granted when both its scopes are known, its key has a slot and used + held + new ≤ limit for tokens and
--- money of key and account. `refusals` is a JSON array, one element per refused hold with its place `n` (from 1), or
--- null; all others, `granted` of them, are taken.
+-- money of key and account. `refusals` is a JSON array of {n, refusal}, one element per refused hold with its place
+-- (from 1); all others, `granted` of them, are taken.
 --
 -- Holds that fit even if the whole batch were granted are taken by set; only the others are decided one by one, in
 -- arrival order, so that a refused one does not count against those after it.
@@ -336,22 +322,32 @@ END $$;
 -- SQLSTATE TLY01: the session is not the owner's latest one. TLY02: the columns have different lengths.
 CREATE FUNCTION take_holds(
   this_owner uuid, this_session uuid, freed_keys text[], freed_calls integer[], forgotten uuid[],
-  request_ids text, key_ids text, account_ids text, periods text, currencies text, tokens text, picos text,
-  deadlines_ms text, accepted_event_ids text, accepted_versions text, accepted text, key_hashes text, body_hashes text,
+  group_keys text[], group_accounts text[], group_periods text[], group_currencies text[],
+  request_ids uuid[], groups integer[], tokens bigint[], picos numeric[], deadlines_ms bigint[], accepted_text text,
+  claim_hashes text[], claim_bodies text[],
   OUT granted bigint, OUT refusals jsonb
 ) LANGUAGE plpgsql AS $$
 DECLARE
-  us CONSTANT text := E'\x1f';
-  wanted public.hold_request[];
-  contested public.hold_request[] := '{}';
-  tight text[];
-  sums public.hold_sum[];
-  with_idempotency boolean;
-  aligned boolean;
-  one public.hold_request;
-  refusal jsonb;
+  accepted text[] := string_to_array(accepted_text, E'\x1f');
+  size integer := cardinality(request_ids);
+  claims boolean := cardinality(array_remove(claim_hashes, NULL)) > 0;
   last_seen timestamptz;
+  sums public.hold_sum[];
+  tight text[];
+  contested integer[] := '{}';
+  uncontested integer[];
+  refused jsonb[] := '{}';
+  refused_asks text[] := '{}';
+  group_refusals jsonb[] := '{}';
+  n integer;
+  g integer;
+  asked text;
+  refusal jsonb;
 BEGIN
+  IF (size = ALL (ARRAY[cardinality(groups), cardinality(tokens), cardinality(picos), cardinality(deadlines_ms),
+    cardinality(accepted), cardinality(claim_hashes), cardinality(claim_bodies)])) IS NOT TRUE THEN
+    RAISE EXCEPTION 'the columns of a batch of holds have different lengths' USING ERRCODE = 'TLY02';
+  END IF;
   SELECT o.seen_at INTO last_seen FROM public.relay_owners o
   WHERE o.owner = this_owner AND o.session = this_session FOR NO KEY UPDATE;
   IF NOT FOUND THEN
@@ -361,26 +357,8 @@ BEGIN
     UPDATE public.relay_owners o SET seen_at = clock_timestamp() WHERE o.owner = this_owner;
   END IF;
 
-  SELECT array_agg(ROW(w.n, w.request_id, w.key_id, w.account_id, w.period, w.currency, w.tokens, w.picos,
-      to_timestamp(w.deadline_ms / 1000.0), w.accepted_event_id, w.accepted_version, w.accepted, w.key_hash, w.body_hash
-    )::public.hold_request),
-    bool_or(w.key_hash <> '-'), bool_and(w IS NOT NULL)
-  INTO wanted, with_idempotency, aligned
-  FROM unnest(
-    string_to_array(request_ids, us)::uuid[], string_to_array(key_ids, us), string_to_array(account_ids, us),
-    string_to_array(periods, us), string_to_array(currencies, us), string_to_array(tokens, us)::bigint[],
-    string_to_array(picos, us)::numeric[], string_to_array(deadlines_ms, us)::bigint[],
-    string_to_array(accepted_event_ids, us)::uuid[], string_to_array(accepted_versions, us)::smallint[],
-    string_to_array(accepted, us), string_to_array(key_hashes, us), string_to_array(body_hashes, us)
-  ) WITH ORDINALITY AS w (request_id, key_id, account_id, period, currency, tokens, picos, deadline_ms,
-    accepted_event_id, accepted_version, accepted, key_hash, body_hash, n);
-  IF NOT aligned THEN
-    RAISE EXCEPTION 'the columns of a batch of holds have different lengths' USING ERRCODE = 'TLY02';
-  END IF;
-  sums := public.hold_sums(wanted);
-
   PERFORM public.lock_hold_scopes(ARRAY (
-    SELECT a.scope_id FROM unnest(sums) AS a UNION SELECT unnest(freed_keys)
+    SELECT unnest(group_keys) UNION SELECT unnest(group_accounts) UNION SELECT unnest(freed_keys)
   ));
   IF cardinality(freed_keys) > 0 THEN
     UPDATE public.hold_slots s SET calls = s.calls - f.calls
@@ -390,30 +368,71 @@ BEGIN
   IF cardinality(forgotten) > 0 THEN
     DELETE FROM public.idempotency_claims c WHERE c.request_id = ANY (forgotten);
   END IF;
-  IF wanted IS NULL THEN
+  IF size = 0 THEN
     granted := 0;
+    refusals := '[]';
     RETURN;
   END IF;
 
+  sums := public.hold_sums(group_keys, group_accounts, group_periods, group_currencies, groups, tokens, picos, NULL);
   tight := public.tight_hold_scopes(sums);
-  IF with_idempotency OR cardinality(tight) > 0 THEN
-    contested := public.contested_holds(wanted, tight);
+  IF claims OR cardinality(tight) > 0 THEN
+    contested := ARRAY (
+      SELECT h.place
+      FROM (
+        SELECT u.place, group_keys[u.g] AS key_id, group_accounts[u.g] AS account_id, u.claim,
+          count(u.claim) OVER (PARTITION BY group_keys[u.g], u.claim) AS alike
+        FROM unnest(groups, claim_hashes) WITH ORDINALITY AS u (g, claim, place)
+      ) AS h
+      WHERE h.key_id = ANY (tight) OR h.account_id = ANY (tight) OR h.alike > 1
+        OR (SELECT true FROM public.idempotency_claims c WHERE c.key_id = h.key_id AND c.key_hash = h.claim)
+      ORDER BY h.place
+    );
   END IF;
   IF cardinality(contested) > 0 THEN
-    wanted := ARRAY (SELECT w FROM unnest(wanted) AS w WHERE w.n NOT IN (SELECT c.n FROM unnest(contested) AS c));
-    sums := public.hold_sums(wanted);
+    uncontested := ARRAY (SELECT p FROM generate_series(1, size) AS p WHERE p <> ALL (contested));
+    sums := public.hold_sums(group_keys, group_accounts, group_periods, group_currencies, groups, tokens, picos,
+      uncontested);
   END IF;
-  granted := public.insert_holds(this_owner, wanted, sums);
-  IF with_idempotency THEN
-    PERFORM public.insert_claims(wanted);
+
+  granted := public.insert_holds(this_owner, group_keys, group_accounts, group_periods, group_currencies,
+    request_ids, groups, tokens, picos, deadlines_ms, accepted, uncontested, sums);
+  IF claims THEN
+    INSERT INTO public.idempotency_claims (key_id, key_hash, body_hash, request_id, claimed_at)
+    SELECT group_keys[h.g], h.claim, h.body, h.request_id, now()
+    FROM unnest(groups, claim_hashes, claim_bodies, request_ids)
+      WITH ORDINALITY AS h (g, claim, body, request_id, place)
+    WHERE h.claim IS NOT NULL AND h.place <> ALL (contested);
   END IF;
-  FOREACH one IN ARRAY contested LOOP
-    refusal := public.hold_refusal(one);
-    IF refusal IS NULL THEN
-      granted := granted + public.insert_holds(this_owner, ARRAY[one], public.hold_sums(ARRAY[one]));
-      PERFORM public.insert_claims(ARRAY[one]);
-    ELSE
-      refusals := coalesce(refusals, '[]') || refusal;
+  FOREACH n IN ARRAY contested LOOP
+    g := groups[n];
+    asked := tokens[n] || ' ' || picos[n];
+    refusal := NULL;
+    IF claim_hashes[n] IS NOT NULL THEN
+      refusal := public.claim_refusal(group_keys[g], claim_hashes[n], claim_bodies[n]);
+    END IF;
+    -- The same was asked and refused since the last grant: a key at its limit must not keep the others waiting.
+    IF refusal IS NULL AND refused_asks[g] = asked THEN
+      refusal := group_refusals[g];
+    ELSIF refusal IS NULL THEN
+      refusal := public.hold_refusal(group_keys[g], group_accounts[g], group_periods[g], group_currencies[g],
+        tokens[n], picos[n]);
+      refused_asks[g] := asked;
+      group_refusals[g] := refusal;
+    END IF;
+    IF refusal IS NOT NULL THEN
+      refused := refused || jsonb_build_object('n', n, 'refusal', refusal);
+      CONTINUE;
+    END IF;
+    refused_asks := '{}';
+    sums := public.hold_sums(group_keys, group_accounts, group_periods, group_currencies, groups[n:n], tokens[n:n],
+      picos[n:n], NULL);
+    granted := granted + public.insert_holds(this_owner, group_keys, group_accounts, group_periods, group_currencies,
+      request_ids[n:n], groups[n:n], tokens[n:n], picos[n:n], deadlines_ms[n:n], accepted[n:n], NULL, sums);
+    IF claim_hashes[n] IS NOT NULL THEN
+      INSERT INTO public.idempotency_claims (key_id, key_hash, body_hash, request_id, claimed_at)
+      VALUES (group_keys[g], claim_hashes[n], claim_bodies[n], request_ids[n], now());
     END IF;
   END LOOP;
+  refusals := to_jsonb(refused);
 END $$;

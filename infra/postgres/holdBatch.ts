@@ -13,35 +13,22 @@ export interface HoldBatch {
   readonly holds: readonly HoldRequest[];
 }
 
-/** Between the values of a column; see `assertHold`. */
+/** Between texts; see `assertHold`. */
 const SEPARATOR = '\u001f';
-const NO_IDEMPOTENCY = '-';
 
 /** `take_holds` of the second migration, prepared once per connection. */
 const STATEMENT = {
   name: 'take_holds',
   text: `SELECT granted, refusals
-         FROM take_holds($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+         FROM take_holds($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 };
 
-const COLUMNS: readonly ((hold: HoldRequest) => string)[] = [
-  (hold) => hold.requestId,
-  (hold) => hold.keyId,
-  (hold) => hold.accountId,
-  (hold) => hold.period,
-  (hold) => hold.currency,
-  (hold) => String(hold.tokens),
-  (hold) => String(hold.picos),
-  (hold) => String(hold.deadline),
-  (hold) => hold.accepted.eventId,
-  (hold) => String(hold.accepted.version),
-  (hold) => hold.accepted.data,
-  (hold) => hold.idempotency?.keyHash ?? NO_IDEMPOTENCY,
-  (hold) => hold.idempotency?.bodyHash ?? NO_IDEMPOTENCY,
-];
+/** What many holds of a batch have in common; said once. */
+type Group = Pick<HoldRequest, 'keyId' | 'accountId' | 'period' | 'currency'>;
 
-/** The whole batch as 18 parameters: a fixed number, whatever the size of the batch. */
+/** The whole batch as 17 parameters: a fixed number, whatever the size of the batch. */
 export function takeStatement({ owner, session, freed, forgotten, holds }: HoldBatch) {
+  const { groups, groupOf } = grouped(holds);
   return {
     ...STATEMENT,
     values: [
@@ -50,35 +37,62 @@ export function takeStatement({ owner, session, freed, forgotten, holds }: HoldB
       [...freed.keys()],
       [...freed.values()],
       [...forgotten],
-      ...COLUMNS.map((column) => holds.map(column).join(SEPARATOR)),
+      groups.map((group) => group.keyId),
+      groups.map((group) => group.accountId),
+      groups.map((group) => group.period),
+      groups.map((group) => group.currency),
+      arrayText(holds.map((hold) => hold.requestId)),
+      arrayText(groupOf),
+      arrayText(holds.map((hold) => hold.tokens)),
+      arrayText(holds.map((hold) => hold.picos)),
+      arrayText(holds.map((hold) => hold.deadline)),
+      holds.map((hold) => hold.accepted.data).join(SEPARATOR),
+      holds.map((hold) => hold.idempotency?.keyHash ?? null),
+      holds.map((hold) => hold.idempotency?.bodyHash ?? null),
     ],
   };
+}
+
+/** The groups of a batch, and for each hold the place of its group, from 1. */
+function grouped(holds: readonly HoldRequest[]): { readonly groups: readonly Group[]; readonly groupOf: number[] } {
+  const groups: Group[] = [];
+  const places = new Map<string, number>();
+  const groupOf = holds.map((hold) => {
+    const name = `${hold.keyId} ${hold.accountId} ${hold.period} ${hold.currency}`;
+    const place = places.get(name) ?? groups.push(hold);
+    places.set(name, place);
+    return place;
+  });
+  return { groups, groupOf };
+}
+
+/** A Postgres array of numbers or uuids, which need no quotes; the driver's own way quotes every element. */
+function arrayText(values: readonly (string | number | bigint)[]): string {
+  return `{${values.join(',')}}`;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** A quadrillion major units: far beyond any price, and no sum of a batch passes the 38 digits of the column. */
 const MAX_PICOS = 10n ** 27n;
-const MAX_VERSION = 32_767;
+/** Identifiers and months; they need no quotes anywhere. */
+const NAME = /^[a-z0-9][a-z0-9_.-]*$/;
+// eslint-disable-next-line no-control-regex -- The separator, and what Postgres cannot store; JSON text holds neither raw.
+const UNSTORABLE = /[\u0000\u001f]/;
 
 /**
  * Refuses what would spoil the batch for others. Throws TypeError: such a hold is a bug of the caller.
  */
 export function assertHold(hold: HoldRequest): void {
-  if (!UUID.test(hold.requestId) || !UUID.test(hold.accepted.eventId)) throw new TypeError('an id is not a uuid');
+  if (!UUID.test(hold.requestId)) throw new TypeError('the id of the request is not a uuid');
   if (!Number.isSafeInteger(hold.tokens) || hold.tokens < 0) throw new TypeError('held tokens are not a whole number');
   if (hold.picos < 0n || hold.picos > MAX_PICOS) throw new TypeError('held picos are out of range');
   if (!Number.isSafeInteger(hold.deadline)) throw new TypeError('the deadline is not in epoch milliseconds');
-  const { version } = hold.accepted;
-  if (!Number.isInteger(version) || version < 1 || version > MAX_VERSION) throw new TypeError('the version is wrong');
-  const idempotency = hold.idempotency ?? { keyHash: NO_IDEMPOTENCY, bodyHash: NO_IDEMPOTENCY };
-  for (const text of [hold.keyId, hold.accountId, hold.period, hold.accepted.data, ...Object.values(idempotency)]) {
-    assertText(text);
-  }
-}
-
-function assertText(text: string): void {
-  if (text === '' || text.includes(SEPARATOR) || text.includes('\0') || !text.isWellFormed()) {
-    throw new TypeError('a text of the hold is empty or holds a character that cannot be stored');
+  const { keyId, accountId, period, accepted, idempotency } = hold;
+  for (const name of [keyId, accountId, period]) if (!NAME.test(name)) throw new TypeError('a name is not one of ours');
+  for (const text of [accepted.data, ...Object.values(idempotency ?? {})]) {
+    if (text === '' || UNSTORABLE.test(text) || !text.isWellFormed()) {
+      throw new TypeError('a text of the hold is empty or holds a character that cannot be stored');
+    }
   }
 }
 
@@ -88,35 +102,30 @@ export interface TakeRow {
 }
 
 const amount = z.string().transform(BigInt);
-const place = z.int().min(1);
-const refusals = z
-  .array(
-    z.discriminatedUnion('reason', [
-      z.object({
-        n: place,
-        reason: z.literal('quota'),
-        scope: z.enum(['key', 'account']),
-        meter: z.union([z.literal('tokens'), currency]),
-        limit: amount,
-        used: amount,
-        held: amount,
-      }),
-      z.object({ n: place, reason: z.literal('concurrency'), limit: z.int() }),
-      z.object({ n: place, reason: z.literal('unknown_scope') }),
-      z.object({ n: place, reason: z.literal('idempotency'), requestId: z.string(), sameBody: z.boolean() }),
-    ]),
-  )
-  .nullable();
+const refusal = z.discriminatedUnion('reason', [
+  z.object({
+    reason: z.literal('quota'),
+    scope: z.enum(['key', 'account']),
+    meter: z.union([z.literal('tokens'), currency]),
+    limit: amount,
+    used: amount,
+    held: amount,
+  }),
+  z.object({ reason: z.literal('concurrency'), limit: z.int() }),
+  z.object({ reason: z.literal('unknown_scope') }),
+  z.object({ reason: z.literal('idempotency'), requestId: z.string(), sameBody: z.boolean() }),
+]);
+const refusals = z.array(z.object({ n: z.int().min(1), refusal }));
 
 const GRANTED: HoldDecision = { granted: true };
 
 /** The decision about each hold of a batch of `size`, in its order. Throws when the answer does not account for each. */
 export function takeDecisions(size: number, row: TakeRow): readonly HoldDecision[] {
   const refused = new Map<number, HoldRefusal>();
-  for (const { n, ...refusal } of refusals.parse(row.refusals) ?? []) refused.set(n, refusal);
+  for (const each of refusals.parse(row.refusals)) refused.set(each.n, each.refusal);
   if (Number(row.granted) + refused.size !== size) throw new Error('take_holds did not decide about each hold');
   return Array.from({ length: size }, (_, index) => {
-    const refusal = refused.get(index + 1);
-    return refusal ? { granted: false, refusal } : GRANTED;
+    const refusedFor = refused.get(index + 1);
+    return refusedFor ? { granted: false, refusal: refusedFor } : GRANTED;
   });
 }

@@ -1,12 +1,11 @@
 import type pg from 'pg';
+import { z } from 'zod';
 import type { OrphanedHold, OrphanedHolds } from '../../services/relay/settlement/ports.ts';
 import { asStoreError } from './database.ts';
 
 interface OrphanRow {
   readonly request_id: string;
   readonly deadline_ms: string;
-  readonly accepted_event_id: string;
-  readonly accepted_version: number;
   readonly accepted: string;
   readonly cause: OrphanedHold['cause'];
 }
@@ -23,7 +22,7 @@ export class PostgresOrphanedHolds implements OrphanedHolds {
   async find(options: { readonly now: number; readonly after: string | null; readonly limit: number }) {
     const rows = await this.#query<OrphanRow>(
       `SELECT h.request_id, (extract(epoch FROM h.deadline) * 1000)::bigint AS deadline_ms,
-         h.accepted_event_id, h.accepted_version, h.accepted,
+         h.accepted,
          CASE WHEN h.deadline < to_timestamp($1 / 1000.0) THEN 'deadline' ELSE 'owner_lost' END AS cause
        FROM public.holds h
        WHERE h.request_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
@@ -76,11 +75,20 @@ function toOrphan(row: OrphanRow): OrphanedHold {
     requestId: row.request_id,
     deadline: Number(row.deadline_ms),
     cause: row.cause,
-    accepted: {
-      eventId: row.accepted_event_id,
-      type: 'RequestAccepted',
-      version: row.accepted_version,
-      data: row.accepted,
-    },
+    accepted: { type: 'RequestAccepted', ...stampOf(row.accepted), data: row.accepted },
   };
+}
+
+const stamp = z.object({ eventId: z.string(), version: z.int() });
+/** For bytes that are not an event: whoever decodes them finds out. */
+const NO_STAMP = { eventId: '', version: 1 };
+
+/** Stored bytes say themselves which event they are. */
+function stampOf(data: string): z.infer<typeof stamp> {
+  try {
+    return stamp.parse(JSON.parse(data));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return NO_STAMP;
+    throw error;
+  }
 }

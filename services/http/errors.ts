@@ -41,6 +41,12 @@ export const ERRORS = {
     retry: false,
     message: 'This method is not supported here.',
   },
+  request_timeout: {
+    status: 408,
+    type: 'invalid_request_error',
+    retry: true,
+    message: 'The request did not arrive in time.',
+  },
   model_not_found: {
     status: 404,
     type: 'invalid_request_error',
@@ -77,6 +83,12 @@ export const ERRORS = {
     type: 'invalid_request_error',
     retry: false,
     message: 'The body must be application/json.',
+  },
+  headers_too_large: {
+    status: 431,
+    type: 'invalid_request_error',
+    retry: false,
+    message: 'The headers of the request are too large.',
   },
   rate_limit_exceeded: {
     status: 429,

@@ -1,21 +1,34 @@
 import type { Express } from 'express';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Ids } from '../runtime.ts';
 import type { RelayRoute } from './route.ts';
+import { answerUnreadable } from './unreadableRequests.ts';
 
 /** Time to send the header, and to send header and body; both end slow-loris connections. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** How often they are looked at, and so how late they may end a connection. */
+const TIMEOUT_CHECK_MS = 2_000;
 /** Above the idle time of common load balancers (60 s), so that they close first. */
 const KEEP_ALIVE_MS = 65_000;
 
-/** Relay routes straight from node:http, everything else through Express. */
-export function createHttpServer(app: Express, relayRoutes: readonly RelayRoute[], maxConnections: number): Server {
+/** Relay routes straight from node:http, everything else through Express. `ids` name the requests that neither could read. */
+export function createHttpServer(
+  app: Express,
+  relayRoutes: readonly RelayRoute[],
+  maxConnections: number,
+  ids: Ids,
+): Server {
   const hot = new Map(relayRoutes.map((route) => [route.path, route]));
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     const route = request.method === 'POST' ? hot.get(request.url ?? '') : undefined;
     if (route) route.handle(request, response);
     else app(request, response);
-  });
+  };
+  const server = createServer({ connectionsCheckingInterval: TIMEOUT_CHECK_MS }, listener);
+  // An expectation that nobody knows is ignored, which RFC 9110 section 10.1.1 allows; node would answer 417 without a body.
+  server.on('checkExpectation', listener);
+  answerUnreadable(server, ids);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;

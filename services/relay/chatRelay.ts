@@ -66,7 +66,7 @@ export class ChatRelay {
       throw new ApiError('service_unavailable', { retryAfterMs: 1_000 });
     }
     const key = admission.authenticate(request.headers);
-    const raw = await readBody(request, limits.maxBodyBytes);
+    const raw = await Promise.race([readBody(request, limits.maxBodyBytes), untilGone(client)]);
     const chat = parseChatRequest(raw, limits.maxBodyDepth);
     const admitted = await admission.admit(key, chat, requestId, idempotencyKey(request, chat));
     if ('repeats' in admitted) await this.#replay(key.accountId, admitted.repeats, client, requestId);
@@ -91,6 +91,13 @@ export class ChatRelay {
     metrics.callRefused(told.code);
     client.fail(told, requestId);
   }
+}
+
+/** Rejects when the call is ended from our side, which must not wait for a client that is slow to send its body. */
+function untilGone(client: ClientConnection): Promise<never> {
+  return new Promise((_, reject) => {
+    client.whenGone(() => reject(new ApiError('service_unavailable', { retryAfterMs: 1_000 })));
+  });
 }
 
 function asApiError(error: unknown): ApiError {

@@ -1,14 +1,24 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { loadSecrets, type Secrets } from '../../infra/config/secrets.ts';
 import type { Config } from '../../infra/config/config.ts';
-import { openPool } from '../../infra/postgres/database.ts';
+import { closePool, openPool } from '../../infra/postgres/database.ts';
 import { embeddedUrl } from '../../infra/postgres/embedded/files.ts';
 import { startEmbeddedPostgres } from '../../infra/postgres/embedded/embeddedPostgres.ts';
-import { acquireInstanceLock, readInstance, type InstanceInfo } from '../../infra/postgres/embedded/instanceLock.ts';
+import {
+  acquireInstanceLock,
+  InstanceRunning,
+  readInstance,
+  type InstanceInfo,
+} from '../../infra/postgres/embedded/instanceLock.ts';
 import { PostgresEventStore } from '../../infra/postgres/eventStore.ts';
 import { migrate } from '../../infra/postgres/migrate.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
 import type { Log, Runtime } from '../runtime.ts';
+
+/** How long a command waits for its turn, and how often it asks. */
+const TURN_MS = 60_000;
+const ASK_AGAIN_MS = 100;
 
 /** What every process of the embedded profile stands on. */
 export interface Core {
@@ -36,11 +46,38 @@ export async function openCore(config: Config, log: Log, describe: () => Instanc
 
 /** A command beside the service: uses the database of a running one, or starts the embedded one for its own duration. */
 export async function attachCore(config: Config, log: Log): Promise<Core> {
-  const running = config.DATABASE_URL === undefined ? await readInstance(config.DATA_DIR) : null;
-  if (config.DATABASE_URL === undefined && running === null) {
-    return openCore(config, log, () => ({ pid: process.pid, baseUrl: null }));
+  const closing = new Closing();
+  try {
+    return await assemble(config, log, await attachDatabase(config, log, closing), closing);
+  } catch (error) {
+    await closing.run();
+    throw error;
   }
-  return assemble(config, log, config.DATABASE_URL ?? (await embeddedUrl(config.DATA_DIR)), new Closing());
+}
+
+/**
+ * The address of the database, which is as it was left: nothing is migrated. Waits for a service that is starting, and
+ * for another command that has the embedded database to itself. Throws InstanceRunning when that takes too long.
+ */
+export async function attachDatabase(config: Config, log: Log, closing: Closing): Promise<string> {
+  if (config.DATABASE_URL !== undefined) return config.DATABASE_URL;
+  const describe = () => ({ pid: process.pid, baseUrl: null });
+  const deadline = performance.now() + TURN_MS;
+  for (;;) {
+    const running = await readInstance(config.DATA_DIR);
+    if (running && running.baseUrl !== null) return embeddedUrl(config.DATA_DIR);
+    const isOver = performance.now() > deadline;
+    if (running === null || isOver) {
+      try {
+        closing.add(await acquireInstanceLock(config.DATA_DIR, describe));
+        return await ownDatabase(config, log, closing);
+      } catch (error) {
+        // Somebody else was faster.
+        if (isOver || !(error instanceof InstanceRunning)) throw error;
+      }
+    }
+    await delay(ASK_AGAIN_MS);
+  }
 }
 
 async function ownDatabase(config: Config, log: Log, closing: Closing): Promise<string> {
@@ -59,7 +96,7 @@ async function assemble(config: Config, log: Log, databaseUrl: string, closing: 
     timeoutMs: config.STORE_TIMEOUT_MS,
     log,
   });
-  closing.add(() => pool.end());
+  closing.add(() => closePool(pool));
   const store = await PostgresEventStore.open({
     connectionString: databaseUrl,
     log,

@@ -15,9 +15,10 @@ const EMAIL = 'first-run@tallystick.invalid';
  * call at once. On later starts the file is read, and its base URL kept true.
  */
 export async function firstRun(core: Core, management: Management, baseUrl: string): Promise<FirstRun> {
-  const path = join(core.config.DATA_DIR, 'first-run.json');
-  if (existsSync(path)) {
-    const known = { ...firstRunFile.parse(JSON.parse(readFileSync(path, 'utf8'))), baseUrl };
+  const path = pathIn(core.config.DATA_DIR);
+  const before = readFirstRun(core.config.DATA_DIR);
+  if (before) {
+    const known = { ...before, baseUrl };
     write(path, known);
     return known;
   }
@@ -33,10 +34,20 @@ export async function firstRun(core: Core, management: Management, baseUrl: stri
   return made;
 }
 
+/** What the first start wrote; null when there was none. Throws when the file is not what it should be. */
+export function readFirstRun(dataDir: string): FirstRun | null {
+  const path = pathIn(dataDir);
+  return existsSync(path) ? firstRunFile.parse(JSON.parse(readFileSync(path, 'utf8'))) : null;
+}
+
 /** A line that a newcomer can paste. */
 export function firstCall({ baseUrl, testKey }: FirstRun): string {
   const body = '{"model":"tallystick-sim","messages":[{"role":"user","content":"Hello!"}]}';
   return `curl -s ${baseUrl}/v1/chat/completions -H "Authorization: Bearer ${testKey}" -H "Content-Type: application/json" -d '${body}'`;
+}
+
+function pathIn(dataDir: string): string {
+  return join(dataDir, 'first-run.json');
 }
 
 function write(path: string, content: FirstRun): void {

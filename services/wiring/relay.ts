@@ -4,12 +4,10 @@ import { JournaledSettlements } from '../../infra/journal/journaledSettlements.t
 import { MemoryRateLimiter } from '../../infra/memory/rateLimiter.ts';
 import { PostgresHoldLedger } from '../../infra/postgres/holdLedger.ts';
 import { PostgresOrphanedHolds } from '../../infra/postgres/orphanedHolds.ts';
-import { sqlExecutor } from '../../infra/postgres/transactions.ts';
 import type { Metrics } from '../../infra/telemetry/metrics.ts';
 import { WorkerTokenEstimator } from '../../infra/tokens/workerTokenEstimator.ts';
 import { OpenAiUpstream } from '../../infra/upstreams/openaiUpstream.ts';
 import { startSimulatedUpstream } from '../../infra/upstreams/simulated/simulatedUpstream.ts';
-import { RequestQueries } from '../../projections/requests/requests.queries.ts';
 import { PriceCatalogue } from '../billing/pricebook/priceCatalogue.ts';
 import type { RelayRoute } from '../http/route.ts';
 import { followEvents } from '../keys/follow.ts';
@@ -19,6 +17,7 @@ import { ChatRelay } from '../relay/chatRelay.ts';
 import { modelRoutes } from '../relay/http/modelRoutes.ts';
 import { ChannelRouter } from '../relay/routing/router.ts';
 import { Reaper } from '../relay/settlement/reaper.ts';
+import { StoredOutcomes } from '../relay/storedOutcomes.ts';
 import { Closing, type Core } from './core.ts';
 
 /** A hold outlives the longest call by this much. */
@@ -94,7 +93,6 @@ export async function openRelay(
       runtime,
       holdMs: config.CALL_TOTAL_MS + HOLD_MARGIN_MS,
     });
-    const requests = new RequestQueries(sqlExecutor(pool));
     const relay = new ChatRelay({
       admission,
       upstream,
@@ -102,7 +100,7 @@ export async function openRelay(
       holds,
       settlements,
       estimator,
-      outcomes: { find: (accountId, requestId) => requests.findOutcome(accountId, requestId) },
+      outcomes: new StoredOutcomes(store),
       metrics: metrics.relay,
       runtime,
       commitAfterMs: KEEP_ALIVE_MS,

@@ -108,7 +108,7 @@ beforeAll(async () => {
     authenticateUser: (headers) =>
       headers.authorization === 'Bearer token' ? Promise.resolve(USER) : Promise.reject(new ApiError('invalid_token')),
   });
-  server = createHttpServer(app, relayRoutes, 100);
+  server = createHttpServer(app, relayRoutes, 100, runtime.ids);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   port = (server.address() as AddressInfo).port;

@@ -62,6 +62,20 @@ describe('A chat body', () => {
   });
 
   it.each([
+    ['a lone byte', Buffer.from([0xff])],
+    ['a surrogate as three bytes', Buffer.from([0xed, 0xa0, 0x80])],
+    ['an overlong form', Buffer.from([0xc1, 0xad])],
+  ])('with %s in a name or a text is not UTF-8, so not JSON', (_what, bytes) => {
+    for (const [before, after] of [
+      ['{"mod', `el":"dear","model":"cheap",${MESSAGES}}`],
+      ['{"model":"m","messages":[{"role":"user","content":"', '"}]}'],
+    ]) {
+      const body = Buffer.concat([Buffer.from(before ?? ''), bytes, Buffer.from(after ?? '')]);
+      expect(() => parseChatRequest(body, 64)).toThrow('The body is not valid UTF-8.');
+    }
+  });
+
+  it.each([
     ['null', 'body'],
     ['[]', 'body'],
     ['"text"', 'body'],
@@ -93,7 +107,7 @@ describe('A chat body', () => {
   ])('%j is refused for its %s', (body, param) => {
     const told = refusal(body);
     expect(told.code).toBe('invalid_request');
-    expect(told.param ?? '').toBe(param === 'body' ? '' : param);
+    expect(told.param).toBe(param === 'body' ? null : param);
     expect(told.message.startsWith(`${param}: `)).toBe(true);
   });
 

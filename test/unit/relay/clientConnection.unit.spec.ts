@@ -8,7 +8,7 @@ import { ManualTimers } from './manualTimers.ts';
 import { httpAnswer, RawClient } from './rawClient.ts';
 
 /** The time of a stall is real, for it is the socket's; comments come by the timers of the test. */
-const LIMITS = { maxBufferBytes: 65_536, stallMs: 250, keepAliveMs: 10_000 };
+const LIMITS = { maxBufferBytes: 65_536, stallMs: 500, keepAliveMs: 10_000 };
 const PIECE = `data: ${'x'.repeat(65_528)}\n\n`;
 
 let server: Server;
