@@ -5,10 +5,12 @@ import type { ConnectionGate } from './connectionGate.ts';
 import { TICK_MS, type Deadlines, type Watched } from './deadlines.ts';
 import { failureOf, type CallPhase } from './failures.ts';
 import { passedHeaders } from './responseHeaders.ts';
+import type { Secret } from './secret.ts';
 
 /** Where and under which limits the calls of a channel go. */
 export interface Endpoint {
   readonly channel: string;
+  readonly apiKey: Secret | null;
   readonly dispatcher: Pick<Dispatcher, 'dispatch'>;
   readonly gate: ConnectionGate<Exchange>;
   readonly timeouts: {
@@ -40,6 +42,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   #dispatching = false;
   #paused = false;
   #firstByteSeen = false;
+  #isError = false;
   #receivedBytes = 0;
   #maxBytes: number;
   #controller: Dispatcher.DispatchController | null = null;
@@ -104,6 +107,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   ): void {
     if (this.#done || status < 200) return;
     this.#phase = 'answering';
+    this.#isError = status >= 300;
     const contentType = headers['content-type'];
     if (typeof contentType === 'string' && contentType.startsWith('text/event-stream')) {
       this.#maxBytes = this.#endpoint.maxStreamBytes;
@@ -122,7 +126,9 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
     }
     this.#firstByteSeen = true;
     this.#phaseAt = this.#endpoint.deadlines.now;
-    if (this.#sink.data(chunk) || this.#isDone()) return;
+    const { apiKey } = this.#endpoint;
+    const told = this.#isError && apiKey ? apiKey.hiddenIn(chunk) : chunk;
+    if (this.#sink.data(told) || this.#isDone()) return;
     this.#paused = true;
     controller.pause();
   }

@@ -103,6 +103,7 @@ export class OpenAiUpstream implements Upstream {
     if (!pool) throw new Error(`no pool for ${origin}`);
     return {
       channel: channel.name,
+      apiKey: channel.apiKey,
       dispatcher: pool,
       gate: new ConnectionGate(channel.maxConnections, channel.maxQueued),
       timeouts: channel.timeouts,

@@ -12,6 +12,7 @@ import { upstreamBody } from './chat/upstreamBody.ts';
 import type { ClientConnection } from './http/clientConnection.ts';
 import { costHeaders, rateHeaders } from './http/openaiHeaders.ts';
 import type { Channel, HoldLedger, RelayMetrics, Router, Settlements, TokenEstimator, Upstream } from './ports.ts';
+import { machineWord } from './machineWord.ts';
 import { reportVerdict } from './routing/router.ts';
 import type { Verdict } from './routing/classify.ts';
 import { NOTHING_USED, settle, type Ending, type MeasuredUsage, type Settlement } from './settle.ts';
@@ -137,7 +138,7 @@ export class ChatExchange {
   ): Promise<void> {
     const settlement = await this.#settle(measured, {
       type: 'RequestCompleted',
-      finishReason: attempt.received.finishReason?.slice(0, 64) ?? null,
+      finishReason: machineWord(attempt.received.finishReason, 64),
     });
     const { currency } = this.#admitted.priced;
     if (this.#request.streamed) {

@@ -5,6 +5,7 @@ import { ChatStream } from './chat/chatStream.ts';
 import { asOneChunk, parseAnswer, type ChatAnswer } from './chat/chatAnswer.ts';
 import { ReceivedOutput } from './chat/receivedOutput.ts';
 import type { ClientConnection } from './http/clientConnection.ts';
+import { machineWord } from './machineWord.ts';
 import type { Channel, Upstream, UpstreamExchange, UpstreamFailure, UpstreamSink } from './ports.ts';
 import { classifyAnswer, classifyFailure, type Verdict } from './routing/classify.ts';
 
@@ -76,13 +77,12 @@ export class UpstreamAttempt implements UpstreamSink {
 
   /** The attempt as the terminal event lists it. */
   record(number: number): Attempt {
-    const id = this.#headers['x-request-id'];
     return {
       number,
       channel: this.#channel.name,
       outcome: this.#outcome,
       status: this.#status,
-      upstreamRequestId: typeof id === 'string' ? id.slice(0, 128) : null,
+      upstreamRequestId: machineWord(this.#headers['x-request-id'], 128),
       costPicos: null,
     };
   }

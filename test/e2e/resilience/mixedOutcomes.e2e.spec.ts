@@ -140,7 +140,7 @@ describe('a key with a concurrency cap', () => {
       atUpstream += 1;
       // Counted after this turn's events: a call that has left may be told after the one that came in its place.
       setImmediate(() => (mostAtUpstream = Math.max(mostAtUpstream, atUpstream)));
-      await play(call);
+      await Promise.race([play(call), call.closed]);
       atUpstream -= 1;
     });
     const dataDir = await freshDirectory();

@@ -206,7 +206,7 @@ async function requestsThatAreNone(): Promise<void> {
   for (const secret of [testKey.key, TEXTS.header, developer.token]) {
     await world.raw(`${secret}\r\n\r\n`);
     await world.raw(`POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secret}\0\r\n\r\n`);
-    await world.raw(`GET /${secret} HTTP/1.1\r\nHost: ${secret}\r\nX: ${secret.repeat(500)}\r\n\r\n`);
+    await world.raw(`GET /${secret} HTTP/1.1\r\nHost: ${secret}\r\nConnection: close\r\nX: ${secret.repeat(500)}\r\n\r\n`);
   }
 }
 

@@ -23,8 +23,7 @@ describe('taking a hold', () => {
     expect(await ledger.take(hold)).toEqual({ granted: true });
 
     const { rows } = await holds.pool.query(
-      `SELECT request_id, key_id, account_id, period, currency, tokens, picos, owner, accepted_event_id,
-         accepted_version, accepted, (extract(epoch FROM deadline) * 1000)::bigint AS deadline,
+      `SELECT request_id, key_id, account_id, period, currency, tokens, picos, owner, accepted, (extract(epoch FROM deadline) * 1000)::bigint AS deadline,
          taken_at BETWEEN now() - interval '1 minute' AND now() AS taken_now
        FROM holds`,
     );
@@ -38,8 +37,6 @@ describe('taking a hold', () => {
         tokens: '9007199254740991',
         picos: '1000000000000000000000000000',
         owner,
-        accepted_event_id: hold.accepted.eventId,
-        accepted_version: 1,
         accepted: hold.accepted.data,
         deadline: '1795000000123',
         taken_now: true,
@@ -59,17 +56,17 @@ describe('taking a hold', () => {
     await holds.key('key_1', 'acct_1', { tokens: 1_300 });
     await holds.used('key_1', 'tokens', 1_000n);
     const ledger = await holds.ledger();
+    const usedAndHeld = async () => {
+      const { rows } = await holds.pool.query<{ total: string }>(
+        `SELECT u.used + coalesce(t.held, 0) AS total FROM quota.used u
+         LEFT JOIN hold_totals t USING (scope_id, period, meter) WHERE u.scope_id = 'key_1'`,
+      );
+      return BigInt(rows[0]?.total ?? 0);
+    };
     const seen: bigint[] = [];
     const polling = { over: false };
     const poller = (async () => {
-      for (;;) {
-        const { rows } = await holds.pool.query<{ total: string }>(
-          `SELECT u.used + coalesce(t.held, 0) AS total FROM quota.used u
-           LEFT JOIN hold_totals t USING (scope_id, period, meter) WHERE u.scope_id = 'key_1'`,
-        );
-        seen.push(BigInt(rows[0]?.total ?? 0));
-        if (polling.over) return;
-      }
+      while (!polling.over) seen.push(await usedAndHeld());
     })();
     const decisions = await Promise.all(Array.from({ length: 200 }, () => ledger.take(holdRequest())));
     polling.over = true;
@@ -79,7 +76,8 @@ describe('taking a hold', () => {
     const refusal = { reason: 'quota', scope: 'key', meter: 'tokens', limit: 1_300n, used: 1_000n, held: 300n };
     expect(decisions.slice(3)).toEqual(Array(197).fill({ granted: false, refusal }));
     expect(seen.every((total) => total <= 1_300n)).toBe(true);
-    expect(seen.at(-1)).toBe(1_300n);
+    expect(seen.length).toBeGreaterThan(0);
+    expect(await usedAndHeld()).toBe(1_300n);
     expect(await holds.holdCount()).toBe(3);
   });
 
@@ -214,12 +212,12 @@ describe('taking a hold', () => {
   it('refuses columns of different lengths in the database too', async () => {
     const owner = '0198f000-0000-7000-8000-00000000000a';
     await holds.pool.query(`SELECT begin_hold_session($1, $1, '{}', '{}', '{}')`, [owner]);
-    const column = ['0198f000-0000-7000-8000-000000000001', 'key_1', 'acct_1', '2026-11', 'USD', '1', '1', '0'];
-    const rest = ['0198f000-0000-7000-8000-000000000002', '1', '{}\u001f{}', '-', '-'];
+    const id = '{0198f000-0000-7000-8000-000000000001}';
     await expect(
       holds.pool.query(
-        `SELECT * FROM take_holds($1, $1, '{}', '{}', '{}', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-        [owner, ...column, ...rest],
+        `SELECT * FROM take_holds($1, $1, '{}', '{}', '{}', '{key_1}', '{acct_1}', '{2026-11}', '{USD}',
+           $2, '{1}', '{1}', '{1}', '{0}', $3, '{NULL}', '{NULL}')`,
+        [owner, id, '{}\u001f{}'],
       ),
     ).rejects.toMatchObject({ code: 'TLY02' });
     expect(await holds.holdCount()).toBe(0);
