@@ -2,17 +2,25 @@ import { hash } from 'node:crypto';
 
 /** Our namespace for derived ids (RFC 9562 version 5). Never change it: retries recognise each other by these ids. */
 const NAMESPACE = Buffer.from('5b7e8d0c4f1a4c63b0d9a2e6f7139c58', 'hex');
+const VARIANT = '89ab';
+
+/** Names of ids on the hot path fit here, so that deriving one allocates no buffer. */
+const scratch = Buffer.alloc(NAMESPACE.length + 512);
+NAMESPACE.copy(scratch);
 
 /**
  * The uuid v5 of a name in our namespace. The same parts always give the same id, so an append repeated after an
  * unknown outcome is recognised. Parts are joined by `/` and must not contain it.
  */
 export function deriveId(...parts: readonly (string | number)[]): string {
-  const digest = hash('sha1', Buffer.concat([NAMESPACE, Buffer.from(parts.join('/'))]), 'buffer');
-  digest[6] = ((digest[6] ?? 0) & 0x0f) | 0x50;
-  digest[8] = ((digest[8] ?? 0) & 0x3f) | 0x80;
-  const hex = digest.toString('hex', 0, 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hex = hash('sha1', named(parts.join('/')), 'hex');
+  const variant = VARIANT.charAt(Number.parseInt(hex.charAt(16), 16) & 0x3);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+function named(name: string): Buffer {
+  if (name.length * 3 > scratch.length - NAMESPACE.length) return Buffer.concat([NAMESPACE, Buffer.from(name)]);
+  return scratch.subarray(0, NAMESPACE.length + scratch.write(name, NAMESPACE.length));
 }
 
 /** Stream names: `category-id`. The category has no hyphen, so it is what stands before the first one. */

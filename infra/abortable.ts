@@ -14,17 +14,13 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** What the work gives, or null as soon as the signal aborts; what the work gives or throws after that is ignored. */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
-  const listening = new AbortController();
-  const aborted = new Promise<null>((resolve) => {
-    if (signal.aborted) resolve(null);
-    const onAbort = () => {
-      resolve(null);
-    };
-    signal.addEventListener('abort', onAbort, { signal: listening.signal });
-  });
+  const { promise: aborted, resolve } = Promise.withResolvers<null>();
+  const onAbort = () => resolve(null);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort);
   try {
     return await Promise.race([aborted, work]);
   } finally {
-    listening.abort();
+    signal.removeEventListener('abort', onAbort);
   }
 }

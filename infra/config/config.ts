@@ -39,7 +39,13 @@ export const configSchema = z.object({
   ),
   SHUTDOWN_GRACE_MS: milliseconds(30_000).describe('how long running calls may go on after SIGTERM'),
   CALL_TOTAL_MS: milliseconds(900_000).describe('longest call; holds expire 60 s later'),
-  OWNER_LEASE_MS: milliseconds(30_000).describe('silence after which the holds of a process are settled by others'),
+  OWNER_LEASE_MS: z.coerce
+    .number()
+    .int()
+    .min(3_000, 'must be at least 3000, for heartbeats come every second')
+    .max(86_400_000)
+    .default(30_000)
+    .describe('silence after which the holds of a process are settled by others'),
   REAPER_INTERVAL_MS: milliseconds(5_000).describe('how often overdue holds are looked for'),
   HOLD_TIMEOUT_MS: milliseconds(1_000).describe('longest wait for a hold before 503'),
   STORE_TIMEOUT_MS: milliseconds(5_000).describe('longest wait for an append before the journal takes it'),
@@ -48,7 +54,11 @@ export const configSchema = z.object({
   DEFAULT_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).default(600).describe('rate limit of a new account'),
   DEFAULT_CONCURRENCY: z.coerce.number().int().min(1).max(100_000).default(10).describe('calls in flight per key'),
   DEFAULT_MAX_KEYS: z.coerce.number().int().min(1).max(10_000).default(10).describe('API keys per account'),
-  BILLING_ZONE: z.string().default('UTC').describe('IANA time zone of new accounts’ billing months'),
+  BILLING_ZONE: z
+    .string()
+    .refine(isTimeZone, 'must be an IANA time zone')
+    .default('UTC')
+    .describe('IANA time zone of new accounts’ billing months'),
   SIMULATED_LATENCY_MS: z.coerce
     .number()
     .int()
@@ -70,27 +80,27 @@ export class ConfigError extends Error {
   }
 }
 
-/** Parses an environment. An empty variable counts as absent. Throws ConfigError with every problem found. */
+/** Parses an environment. An empty variable counts as absent. Throws ConfigError with every problem found, one for each variable. */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
-  const parsed = configSchema.safeParse(given);
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
-  }
-  const problems = relations(parsed.data);
+  const fields = Object.entries(configSchema.shape).map(
+    ([name, field]) => [name, field.safeParse(given[name])] as const,
+  );
+  const problems = fields.flatMap(([name, { error }]) => (error ? [`${name}: ${error.issues[0]?.message ?? ''}`] : []));
+  const valid = Object.fromEntries(fields.map(([name, { data }]) => [name, data])) as Partial<Config>;
+  problems.push(...relations(valid));
   if (problems.length > 0) throw new ConfigError(problems);
-  return parsed.data;
+  return configSchema.parse(given);
 }
 
-function relations(config: Config): string[] {
-  const problems: string[] = [];
-  if (config.HOLD_TIMEOUT_MS >= config.CALL_TOTAL_MS) problems.push('HOLD_TIMEOUT_MS: must be below CALL_TOTAL_MS');
-  if (config.OWNER_LEASE_MS < 3 * 1_000)
-    problems.push('OWNER_LEASE_MS: must be at least 3000, heartbeats come every second');
-  if (!Intl.supportedValuesOf('timeZone').includes(config.BILLING_ZONE) && config.BILLING_ZONE !== 'UTC') {
-    problems.push(`BILLING_ZONE: ${config.BILLING_ZONE} is not a time zone`);
-  }
-  return problems;
+/** Between fields that are valid by themselves. */
+function relations({ HOLD_TIMEOUT_MS: hold, CALL_TOTAL_MS: call }: Partial<Config>): string[] {
+  if (hold === undefined || call === undefined || hold < call) return [];
+  return ['HOLD_TIMEOUT_MS: must be below CALL_TOTAL_MS'];
+}
+
+function isTimeZone(name: string): boolean {
+  return name === 'UTC' || Intl.supportedValuesOf('timeZone').includes(name);
 }

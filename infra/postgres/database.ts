@@ -17,6 +17,9 @@ export interface PoolOptions {
   readonly settings?: string;
 }
 
+/** Connections to one database; the driver's own type, named here so that nobody else names the driver. */
+export type Pool = pg.Pool;
+
 /**
  * A pool whose calls never hang: connecting and every statement end within `timeoutMs`, also when the server is frozen.
  * Losing an idle connection is logged and mended by the next call. The caller ends the pool, by `closePool`.

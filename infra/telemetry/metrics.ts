@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { METERS } from '../../events/meters.ts';
 import type { RelayMetrics } from '../../services/relay/ports.ts';
 
 const ENDINGS = { RequestCompleted: 'completed', RequestFailed: 'failed', RequestAborted: 'aborted' } as const;
@@ -40,14 +41,24 @@ export function createMetrics() {
   });
   const inFlight = new Gauge({ name: 'relay_in_flight', help: 'Calls in flight', registers });
 
+  // A series per combination is looked up once: on the hot path a label object costs more than the count.
+  const callSeries = Object.entries(ENDINGS).map(
+    ([type, ending]) =>
+      [type, { streamed: calls.labels(ending, 'true'), whole: calls.labels(ending, 'false') }] as const,
+  );
+  const callsBy = new Map<string, (typeof callSeries)[number][1]>(callSeries);
+  const tokensBy = new Map(METERS.map((meter) => [meter, tokens.labels(meter)]));
   const relay: RelayMetrics = {
     callEnded(ending, streamed, duration) {
-      calls.inc({ ending: ENDINGS[ending], streamed: String(streamed) });
+      callsBy.get(ending)?.[streamed ? 'streamed' : 'whole'].inc();
       seconds.observe(duration);
     },
     callRefused: (code) => refusals.inc({ code }),
     tokens(usage) {
-      for (const [meter, quantity] of Object.entries(usage)) tokens.inc({ meter }, quantity);
+      for (const [meter, series] of tokensBy) {
+        const quantity = usage[meter];
+        if (quantity !== undefined) series.inc(quantity);
+      }
     },
     anomaly: (kind) => anomalies.inc({ kind }),
     inFlight: (change) => inFlight.inc(change),

@@ -3,7 +3,8 @@ import type { UsageSource, UsageVector } from '../../events/meters.ts';
 import type { Currency, Picos } from '../../events/money.ts';
 import type { SqlExecutor } from '../projection.ts';
 
-export interface CallOutcome {
+export interface LoggedCall {
+  readonly requestId: string;
   readonly status: 'accepted' | 'completed' | 'failed' | 'aborted';
   /** Null until it is settled. */
   readonly usage: UsageVector | null;
@@ -11,10 +12,6 @@ export interface CallOutcome {
   readonly currency: Currency;
   readonly model: string;
   readonly acceptedAt: string;
-}
-
-export interface LoggedCall extends CallOutcome {
-  readonly requestId: string;
   readonly keyId: string;
   readonly mode: Mode;
   readonly route: string;
@@ -39,15 +36,6 @@ export class RequestQueries {
 
   constructor(sql: SqlExecutor) {
     this.#sql = sql;
-  }
-
-  /** How a call of this account stands; null when the account has no such call. */
-  async findOutcome(accountId: string, requestId: string): Promise<CallOutcome | null> {
-    const { rows } = await this.#sql.query<CallColumns>(
-      `SELECT ${CALL_COLUMNS} FROM requests.log WHERE request_id = $2 AND account_id = $1`,
-      [accountId, requestId],
-    );
-    return rows[0] ? toCall(rows[0]) : null;
   }
 
   /** Calls of an account, newest first, after the position of the last one seen (null: from the newest). Index `log_of_account`. */

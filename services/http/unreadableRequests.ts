@@ -7,7 +7,7 @@ import { renderError } from './renderError.ts';
 /** node:http keeps the answer that a socket carries just now here, and its own handler asks the same. */
 type HttpSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
-/** How long a client may take to read the answer before its connection is closed under it. */
+/** A client that neither sends nor closes for this long after its answer is cut off. */
 const LINGER_MS = 2_000;
 
 const CODE_OF: ReadonlyMap<string | undefined, ErrorCode> = new Map([
@@ -21,12 +21,12 @@ const CODE_OF: ReadonlyMap<string | undefined, ErrorCode> = new Map([
  * connection ends, because nobody knows where its next request would start.
  */
 export function answerUnreadable(server: Server, ids: Ids): void {
-  const waiting = new WeakSet<Socket>();
+  const answered = new WeakSet<Socket>();
   server.on('clientError', (cause: NodeJS.ErrnoException, socket: HttpSocket) => {
-    if (waiting.has(socket)) return;
-    waiting.add(socket);
+    // What still comes after the first mistake is read and forgotten; closing now would reset the connection under our answer.
+    if (answered.has(socket)) return;
+    answered.add(socket);
     afterEarlierAnswers(socket, () => {
-      waiting.delete(socket);
       if (socket.writable && !socket._httpMessage?.headersSent) {
         socket.setTimeout(LINGER_MS, () => socket.destroy());
         socket.end(wholeAnswer(errorOf(cause), ids.uuid()));

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type pg from 'pg';
 import { loadSecrets, type Secrets } from '../../infra/config/secrets.ts';
 import type { Config } from '../../infra/config/config.ts';
-import { closePool, openPool } from '../../infra/postgres/database.ts';
+import { closePool, openPool, type Pool } from '../../infra/postgres/database.ts';
 import { embeddedUrl } from '../../infra/postgres/embedded/files.ts';
 import { startEmbeddedPostgres } from '../../infra/postgres/embedded/embeddedPostgres.ts';
 import {
@@ -26,7 +25,7 @@ export interface Core {
   readonly runtime: Runtime;
   readonly secrets: Secrets;
   readonly databaseUrl: string;
-  readonly pool: pg.Pool;
+  readonly pool: Pool;
   readonly store: PostgresEventStore;
   /** Closes everything in reverse order. */
   close(): Promise<void>;

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import type pg from 'pg';
 import type { Config } from '../../infra/config/config.ts';
 import { asStoreError, closePool, openPool } from '../../infra/postgres/database.ts';
 import { embeddedFiles } from '../../infra/postgres/embedded/files.ts';
+import { sqlExecutor } from '../../infra/postgres/transactions.ts';
 import { PROJECTIONS } from '../../projections/catalogue.ts';
+import type { SqlExecutor } from '../../projections/projection.ts';
 import type { DatabaseFacts } from '../cli/doctor/probes.ts';
 import type { Log } from '../runtime.ts';
 import { attachDatabase, Closing } from './core.ts';
@@ -27,7 +28,7 @@ export async function databaseFacts(config: Config, log: Log): Promise<DatabaseF
       log,
     });
     closing.add(() => closePool(pool));
-    return { isEmbedded, ...(await read(pool)) };
+    return { isEmbedded, ...(await read(sqlExecutor(pool))) };
   } catch (error) {
     throw asStoreError(error, 'looking at the database');
   } finally {
@@ -35,21 +36,21 @@ export async function databaseFacts(config: Config, log: Log): Promise<DatabaseF
   }
 }
 
-async function read(pool: pg.Pool): Promise<Omit<DatabaseFacts, 'isEmbedded'>> {
-  const [version] = await rows<{ server_version: string }>(pool, 'SHOW server_version');
+async function read(sql: SqlExecutor): Promise<Omit<DatabaseFacts, 'isEmbedded'>> {
+  const [version] = await rows<{ server_version: string }>(sql, 'SHOW server_version');
   const files = (await readdir(MIGRATIONS)).filter((name) => name.endsWith('.sql')).sort();
   const known = files.map((name) => name.slice(0, -'.sql'.length));
-  const applied = (await rowsIfThere<{ name: string }>(pool, 'public.migrations', 'name')).map(({ name }) => name);
-  const [head] = await rowsIfThere<{ position: string }>(pool, 'public.event_head', 'position');
+  const applied = (await rowsIfThere<{ name: string }>(sql, 'public.migrations', 'name')).map(({ name }) => name);
+  const [head] = await rowsIfThere<{ position: string }>(sql, 'public.event_head', 'position');
   const parked = await rowsIfThere<DatabaseFacts['parked'][number]>(
-    pool,
+    sql,
     'public.parked_accounts',
     'projection, account_id AS "accountId", error',
   );
   const projections: DatabaseFacts['projections'][number][] = [];
   for (const { name, version: codeVersion } of PROJECTIONS) {
     const [row] = await rowsIfThere<{ position: string; version: number }>(
-      pool,
+      sql,
       `${name}.checkpoint`,
       'position, version',
     );
@@ -66,11 +67,11 @@ async function read(pool: pg.Pool): Promise<Omit<DatabaseFacts, 'isEmbedded'>> {
 }
 
 /** Columns of a table that a fresh database does not have yet. */
-async function rowsIfThere<R extends object>(pool: pg.Pool, table: string, columns: string): Promise<readonly R[]> {
-  const [there] = await rows<{ there: boolean }>(pool, 'SELECT to_regclass($1) IS NOT NULL AS there', [table]);
-  return there?.there === true ? rows<R>(pool, `SELECT ${columns} FROM ${table}`) : [];
+async function rowsIfThere<R extends object>(sql: SqlExecutor, table: string, columns: string): Promise<readonly R[]> {
+  const [there] = await rows<{ there: boolean }>(sql, 'SELECT to_regclass($1) IS NOT NULL AS there', [table]);
+  return there?.there === true ? rows<R>(sql, `SELECT ${columns} FROM ${table}`) : [];
 }
 
-async function rows<R extends object>(pool: pg.Pool, text: string, values: unknown[] = []): Promise<readonly R[]> {
-  return (await pool.query<R & pg.QueryResultRow>(text, values)).rows;
+async function rows<R extends object>(sql: SqlExecutor, text: string, values: unknown[] = []): Promise<readonly R[]> {
+  return (await sql.query<R>(text, values)).rows;
 }

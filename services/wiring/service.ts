@@ -1,8 +1,9 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Config } from '../../infra/config/config.ts';
+import { ConfigError, type Config } from '../../infra/config/config.ts';
 import { DEFAULT_PRICE_BOOK, loadPriceBookFile } from '../../infra/pricebook/loadPriceBookFile.ts';
 import { createMetrics } from '../../infra/telemetry/metrics.ts';
+import { PriceBookRefused } from '../billing/pricebook/priceBookFile.ts';
 import { publishPriceBook } from '../billing/pricebook/publishPriceBook.ts';
 import { createApp } from '../http/app.ts';
 import { probeRoutes } from '../http/probeRoutes.ts';
@@ -83,17 +84,29 @@ export async function startService(config: Config, log: Log, environment: Enviro
 }
 export type Service = Awaited<ReturnType<typeof startService>>;
 
-/** A fresh log gets its first price book; later ones come by command. */
+/** A fresh log gets its first price book; later ones come by command. Throws ConfigError when PRICE_FILE is none. */
 async function publishFirstPrices(core: Core): Promise<void> {
   const { events } = await core.store.readAll({ after: 0n, limit: 1, categories: ['pricebook'] });
   if (events.length > 0) return;
-  const contents = await loadPriceBookFile(core.config.PRICE_FILE ?? DEFAULT_PRICE_BOOK);
-  await publishPriceBook(core.store, contents, core.runtime);
+  const contents = await loadPriceBookFile(core.config.PRICE_FILE ?? DEFAULT_PRICE_BOOK).catch((error: unknown) => {
+    throw new ConfigError([`PRICE_FILE: ${error instanceof Error ? error.message : String(error)}`]);
+  });
+  try {
+    await publishPriceBook(core.store, contents, core.runtime);
+  } catch (error) {
+    if (!(error instanceof PriceBookRefused)) throw error;
+    throw new ConfigError(error.problems.map((problem) => `PRICE_FILE: ${problem}`));
+  }
 }
 
 function listen(server: Server, { HOST, PORT }: Config): Promise<string> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const inUse = new Error(`${HOST}:${String(PORT)} is in use: choose another PORT, or stop what listens there`, {
+        cause,
+      });
+      reject(cause.code === 'EADDRINUSE' ? inUse : cause);
+    });
     server.listen(PORT, HOST, () => {
       const { port } = server.address() as AddressInfo;
       resolve(`http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${String(port)}`);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { EncodedEvent } from '../../events/codec.ts';
-import { StoreUnavailable, type EventStore, type Page, type RecordedEvent } from '../../events/eventStore.ts';
-import { deriveId } from '../../events/ids.ts';
+import { StoreUnavailable, type EventStore, type Page } from '../../events/eventStore.ts';
+import { readingContract } from './eventStoreReading.contract.ts';
+import { event, follow, given, id, positions, wholeLog } from './eventStoreSteps.ts';
 
 export interface StoreUnderTest {
   readonly store: EventStore;
@@ -227,83 +227,7 @@ export function eventStoreContract(name: string, makeStore: () => Promise<StoreU
       });
     });
 
-    describe('reading', () => {
-      it('reads a stream forwards and backwards, from a revision and up to a limit', async () => {
-        await given(store, 'key-1', ['a', 'b', 'c', 'd', 'e']);
-        await given(store, 'key-2', ['other']);
-        const read = async (options: Parameters<EventStore['readStream']>[1]) =>
-          (await store.readStream('key-1', options)).map((e) => e.revision);
-        expect(await read({ direction: 'forwards', limit: 10 })).toEqual([0n, 1n, 2n, 3n, 4n]);
-        expect(await read({ direction: 'forwards', limit: 2 })).toEqual([0n, 1n]);
-        expect(await read({ direction: 'forwards', from: 3n, limit: 10 })).toEqual([3n, 4n]);
-        expect(await read({ direction: 'forwards', from: 1n, limit: 2 })).toEqual([1n, 2n]);
-        expect(await read({ direction: 'forwards', from: 5n, limit: 2 })).toEqual([]);
-        expect(await read({ direction: 'backwards', limit: 10 })).toEqual([4n, 3n, 2n, 1n, 0n]);
-        expect(await read({ direction: 'backwards', limit: 1 })).toEqual([4n]);
-        expect(await read({ direction: 'backwards', from: 2n, limit: 2 })).toEqual([2n, 1n]);
-        expect(await read({ direction: 'backwards', from: 0n, limit: 5 })).toEqual([0n]);
-        expect(await read({ direction: 'backwards', from: 9n, limit: 1 })).toEqual([4n]);
-      });
-
-      it('gives every field of an event of a stream', async () => {
-        await given(store, 'key-0', ['x']);
-        const stored = event('a', { type: 'ApiKeyIssued', version: 3, data: '{"a":[1, 2]}' });
-        await store.append({ stream: 'key-1', expected: 'no_stream', events: [stored] });
-        const recorded = { ...stored, stream: 'key-1', revision: 0n, position: 2n };
-        expect(await store.readStream('key-1', { direction: 'forwards', limit: 1 })).toEqual([recorded]);
-        expect(await store.readStream('key-1', { direction: 'backwards', limit: 1 })).toEqual([recorded]);
-      });
-
-      it('finds nothing in a stream that does not exist', async () => {
-        await given(store, 'key-1', ['a']);
-        expect(await store.readStream('key-2', { direction: 'forwards', limit: 10 })).toEqual([]);
-        expect(await store.readStream('key-', { direction: 'backwards', limit: 10 })).toEqual([]);
-        expect(await store.readStream('key-%', { direction: 'backwards', limit: 10 })).toEqual([]);
-      });
-
-      it('reads the log after a position, and says up to where it considered', async () => {
-        expect(await store.readAll({ after: 0n, limit: 10 })).toEqual({ events: [], position: 0n });
-        expect(await store.head()).toBe(0n);
-        await given(store, 'request-1', ['a', 'b']);
-        await given(store, 'key-1', ['c']);
-        const read = async (after: bigint, limit: number) => {
-          const { events, position } = await store.readAll({ after, limit });
-          return { positions: events.map((e) => e.position), position };
-        };
-        expect(await read(0n, 10)).toEqual({ positions: [1n, 2n, 3n], position: 3n });
-        expect(await read(0n, 2)).toEqual({ positions: [1n, 2n], position: 2n });
-        expect(await read(2n, 2)).toEqual({ positions: [3n], position: 3n });
-        expect(await read(3n, 2)).toEqual({ positions: [], position: 3n });
-        expect(await read(8n, 2)).toEqual({ positions: [], position: 8n });
-        expect(await store.head()).toBe(3n);
-      });
-
-      it('reads only the wanted categories, and considers the rest as read', async () => {
-        await given(store, 'request-1', ['a', 'b']);
-        await given(store, 'key-1', ['c']);
-        await given(store, 'keyring-1', ['d']);
-        await given(store, 'account-1-2', ['e']);
-        await given(store, 'key', ['f']);
-        await given(store, 'request-2', ['g']);
-        const read = async (after: bigint, limit: number, categories: string[]) => {
-          const { events, position } = await store.readAll({ after, limit, categories });
-          return { streams: events.map((e) => e.stream), position };
-        };
-        expect(await read(0n, 10, ['key'])).toEqual({ streams: ['key-1', 'key'], position: 7n });
-        expect(await read(0n, 1, ['key'])).toEqual({ streams: ['key-1'], position: 3n });
-        expect(await read(3n, 1, ['key'])).toEqual({ streams: ['key'], position: 6n });
-        expect(await read(6n, 1, ['key'])).toEqual({ streams: [], position: 7n });
-        expect(await read(0n, 3, ['account', 'request'])).toEqual({
-          streams: ['request-1', 'request-1', 'account-1-2'],
-          position: 5n,
-        });
-        expect(await read(0n, 10, ['nothing'])).toEqual({ streams: [], position: 7n });
-        expect(await read(9n, 10, ['key'])).toEqual({ streams: [], position: 9n });
-        expect((await store.readAll({ after: 2n, limit: 1, categories: ['key'] })).events).toEqual([
-          { ...event('c'), stream: 'key-1', revision: 0n, position: 3n },
-        ]);
-      });
-    });
+    readingContract(() => store);
 
     describe('subscription', () => {
       it('gives what is there after a position, then what is appended, in pages up to the limit', async () => {
@@ -430,55 +354,4 @@ export function eventStoreContract(name: string, makeStore: () => Promise<StoreU
       await expect(store.head()).rejects.toThrow(StoreUnavailable);
     });
   });
-}
-
-const id = (label: string) => deriveId('contract', label);
-
-/** An event whose id and body follow from a label. */
-function event(label: string, changed: Partial<EncodedEvent> = {}): EncodedEvent {
-  return { eventId: id(label), type: 'RequestAccepted', version: 1, data: JSON.stringify({ label }), ...changed };
-}
-
-/** Appends labelled events one by one after the last revision of the stream; `after` says which, for one that exists. */
-async function given(store: EventStore, stream: string, labels: readonly string[], after?: bigint): Promise<void> {
-  let expected = after ?? ('no_stream' as const);
-  for (const label of labels) {
-    const result = await store.append({ stream, expected, events: [event(label)] });
-    if (result.outcome !== 'appended' && result.outcome !== 'repeated')
-      throw new Error(`not appended: ${result.outcome}`);
-    expected = result.revision;
-  }
-}
-
-async function wholeLog(store: EventStore): Promise<readonly RecordedEvent[]> {
-  return (await store.readAll({ after: 0n, limit: 10_000 })).events;
-}
-
-interface Following {
-  readonly pages: readonly Page[];
-  readonly ended: Promise<void>;
-  stop(): Promise<void>;
-}
-
-function follow(
-  store: EventStore,
-  options: { after: bigint; limit: number; categories?: readonly string[] },
-): Following {
-  const pages: Page[] = [];
-  const abort = new AbortController();
-  const ended = (async () => {
-    for await (const page of store.subscribe({ ...options, signal: abort.signal })) pages.push(page);
-  })();
-  return {
-    pages,
-    ended,
-    async stop() {
-      abort.abort();
-      await ended;
-    },
-  };
-}
-
-function positions(following: Following): bigint[] {
-  return following.pages.flatMap((page) => page.events.map((e) => e.position));
 }

@@ -5,6 +5,7 @@ import { accountStream } from '../../events/ids.ts';
 import { NO_LIMITS, type Limits } from '../../events/quota/limits.ts';
 import { accountDecider } from '../../services/accounts/account.decider.ts';
 import { handle } from '../../services/decider.ts';
+import { Closing } from '../../services/wiring/core.ts';
 import { startService, type Service } from '../../services/wiring/service.ts';
 import { Books } from './books.ts';
 import { silentLog } from './log.ts';
@@ -25,35 +26,40 @@ export async function channelsFile(dataDir: string, channels: ChannelEntries): P
 export class HostedService {
   readonly service: Service;
   readonly books: Books;
-  readonly #dispose: () => Promise<void>;
+  readonly #settings: Readonly<Record<string, string>>;
+  readonly #closing = new Closing();
 
   static async start(
     channels: ChannelEntries,
     settings: Readonly<Record<string, string>> = {},
   ): Promise<HostedService> {
-    const dataDir = await freshDirectory();
     const database = await testDatabase();
-    const config = parseConfig({
-      PORT: '0',
-      DATA_DIR: dataDir,
-      DATABASE_URL: database.url,
-      CHANNELS_FILE: await channelsFile(dataDir, channels),
-      ...settings,
-    });
-    const service = await startService(config, silentLog, {});
+    const dataDir = await freshDirectory();
+    const file = await channelsFile(dataDir, channels);
+    const all = { PORT: '0', DATABASE_URL: database.url, CHANNELS_FILE: file, ...settings };
     const books = new Books(database.url);
-    return new HostedService(service, books, async () => {
-      await service.stop();
-      await books.close();
-      await database.close();
-      await rm(dataDir, { recursive: true, force: true });
-    });
+    const service = await startService(parseConfig({ ...all, DATA_DIR: dataDir }), silentLog, {});
+    const hosted = new HostedService(service, books, all);
+    hosted.#closing.add(() => rm(dataDir, { recursive: true, force: true }));
+    hosted.#closing.add(() => database.close());
+    hosted.#closing.add(() => books.close());
+    hosted.#closing.add(() => service.stop());
+    return hosted;
   }
 
-  private constructor(service: Service, books: Books, dispose: () => Promise<void>) {
+  private constructor(service: Service, books: Books, settings: Readonly<Record<string, string>>) {
     this.service = service;
     this.books = books;
-    this.#dispose = dispose;
+    this.#settings = settings;
+  }
+
+  /** One more service on the same database, as a second process would be. Ends with this one. */
+  async startAnother(): Promise<Service> {
+    const dataDir = await freshDirectory();
+    const another = await startService(parseConfig({ ...this.#settings, DATA_DIR: dataDir }), silentLog, {});
+    this.#closing.add(() => rm(dataDir, { recursive: true, force: true }));
+    this.#closing.add(() => another.stop());
+    return another;
   }
 
   get baseUrl(): string {
@@ -78,6 +84,6 @@ export class HostedService {
   }
 
   async dispose(): Promise<void> {
-    await this.#dispose();
+    await this.#closing.run();
   }
 }

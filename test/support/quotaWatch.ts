@@ -30,13 +30,18 @@ export class QuotaWatch {
 
   /** Every state that was committed, in the order of the commits, and every state that the reader saw. */
   async stop(): Promise<{ readonly committed: readonly QuotaState[]; readonly seen: readonly QuotaState[] }> {
-    this.#stopped = true;
-    await this.#polling;
+    await this[Symbol.asyncDispose]();
     const { rows } = await this.#pool.query<StateRow>(
       'SELECT used, held FROM watched_quota WHERE scope_id = $1 AND meter = $2 ORDER BY n',
       [...this.#scope],
     );
     return { committed: rows.map(toState), seen: this.#seen };
+  }
+
+  /** Looks no further. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    await this.#polling;
   }
 
   async #poll(): Promise<void> {

@@ -51,7 +51,7 @@ export async function startHostileService(environment: Readonly<Record<string, s
       // Who sends rubbish may find the connection reset; what arrived before counts.
       socket.on('error', () => socket.destroy());
       socket.write(bytes, 'latin1');
-      await once(socket, 'close');
+      await new Promise((resolve) => socket.once('close', resolve));
       return received;
     },
     async expectUnharmed(slowestMs) {

@@ -147,7 +147,11 @@ describe('SQL in places where text belongs', () => {
     await expect(client.chat.completions.create({ ...saying('Hi'), model: text })).rejects.toMatchObject({
       status: 404,
     });
-    const answer = await client.chat.completions.create({ ...saying(text), safety_identifier: text, metadata: { a: text } });
+    const answer = await client.chat.completions.create({
+      ...saying(text),
+      safety_identifier: text,
+      metadata: { a: text },
+    });
     expect(answer.object).toBe('chat.completion');
     expect(performance.now() - startedAt).toBeLessThan(4_000);
   });

@@ -134,23 +134,28 @@ describe(`a client that leaves a stream of ${String(CHUNKS)} chunks`, () => {
         await Promise.all(left.map(({ hangUp }) => hangUp()));
       });
     }
-
-    it(`is given up when it stops reading and the buffers are full: ${policy}`, async () => {
-      const left = await Promise.all(
-        [1, 3, 6].map((before) => leave(policy, 'stopReading', { before, padded: true, then: 'rest' })),
-      );
-      for (const { freedAfterMs } of left) expect(freedAfterMs).toBeLessThan(FREED_WITHIN_MS);
-      await slotsFree(Math.max(...left.map(({ leftAt }) => leftAt)));
-      const recorded = await hosted.books.eachSettledOnce();
-      for (const { delivered, requestId } of left) {
-        const call = recorded.get(requestId);
-        const billed = expectFairBill(call, delivered);
-        expect(call?.ending).toBe('RequestAborted');
-        if (policy === 'drain') expect(billed).toBe(CHUNKS);
-      }
-      await Promise.all(left.map(({ hangUp }) => hangUp()));
-    });
   }
+
+  it('is given up when it stops reading and the buffers are full', async () => {
+    const left = await Promise.all(
+      [1, 3, 6].flatMap((before) =>
+        (['cancel', 'drain'] as const).map(async (policy) => ({
+          policy,
+          ...(await leave(policy, 'stopReading', { before, padded: true, then: 'rest' })),
+        })),
+      ),
+    );
+    for (const { freedAfterMs } of left) expect(freedAfterMs).toBeLessThan(FREED_WITHIN_MS);
+    await slotsFree(Math.max(...left.map(({ leftAt }) => leftAt)));
+    const recorded = await hosted.books.eachSettledOnce();
+    for (const { policy, delivered, requestId } of left) {
+      const call = recorded.get(requestId);
+      const billed = expectFairBill(call, delivered);
+      expect(call?.ending).toBe('RequestAborted');
+      if (policy === 'drain') expect(billed).toBe(CHUNKS);
+    }
+    await Promise.all(left.map(({ hangUp }) => hangUp()));
+  });
 
   it('is read on for no longer than the channel allows when the upstream falls silent: drain', async () => {
     const left = await Promise.all(

@@ -14,9 +14,6 @@ const REFUSED_WITHIN_MS = 2_500;
 const ALIVE_WITHIN_MS = 500;
 const RECOVERED_WITHIN_MS = 2_500;
 const STREAMS = 10;
-const GRACE_MS = 2_000;
-/** Everything that waits for the database when the service stops is bounded; one after another it adds up to this. */
-const CLOSED_WITHIN_MS = 20_000;
 const SHORT = { content: 'Hello.' };
 
 /** A stream of so many seconds, and what `max_tokens` allows is more than it has. */
@@ -52,11 +49,6 @@ describe.concurrent('while the database is away under load', () => {
 
   it('for 10 s, stopped: streams finish, nothing is lost, new calls get 503 at once, and all goes on by itself', () =>
     outlived(STOPPED));
-
-  it(
-    'SIGTERM ends the service in good order, and the next start brings to the store what this one could not',
-    terminated,
-  );
 });
 
 const SETTINGS = {
@@ -158,52 +150,4 @@ async function watched(
   expect(await books.invoiced(accounts.test)).toHaveLength(1);
   await books.inOrder();
   agent.destroy();
-}
-
-async function terminated(): Promise<void> {
-  const postgres = await ControlledPostgres.create();
-  const settings = {
-    ...SETTINGS,
-    DATABASE_URL: postgres.url,
-    SHUTDOWN_GRACE_MS: String(GRACE_MS),
-    OWNER_LEASE_MS: '3000',
-    REAPER_INTERVAL_MS: '200',
-  };
-  let service = await startServiceProcess(settings);
-  const books = new Books(postgres.url);
-  try {
-    const { baseUrl, firstRun, dataDir } = service;
-    const caller = { baseUrl, key: firstRun.testKey };
-    const streams = [1, 60].flatMap((seconds) =>
-      Array.from({ length: STREAMS }, () => new RelayCall(caller, bodyOf(lasting(seconds), true))),
-    );
-    await Promise.all(streams.map((stream) => stream.received(2)));
-    await postgres.freeze();
-    const since = performance.now();
-    expect(await service.stop('SIGTERM')).toBe(0);
-    expect(performance.now() - since).toBeLessThan(GRACE_MS + CLOSED_WITHIN_MS);
-    const seen = await Promise.all(streams.map((stream) => stream.seen));
-    expect(seen.map(({ complete, code }) => ({ complete, code }))).toEqual(
-      seen.map((_, index) =>
-        index < STREAMS ? { complete: true, code: null } : { complete: false, code: 'service_unavailable' },
-      ),
-    );
-
-    await postgres.thaw();
-    service = await startServiceProcess({ ...settings, DATA_DIR: dataDir });
-    await books.nothingHeld(20_000);
-    const recorded = await books.eachSettledOnce();
-    expect(recorded.size).toBe(2 * STREAMS);
-    for (const { complete, requestId, picos } of seen) {
-      const call = recorded.get(requestId ?? '');
-      expect(call?.ending).toBe(complete ? 'RequestCompleted' : 'RequestAborted');
-      if (complete) expect(call?.picos).toBe(picos);
-      else expect(call?.tokens['outputText']).toBeGreaterThan(0);
-    }
-    await books.inOrder();
-  } finally {
-    await books.close();
-    await service.dispose();
-    await postgres.dispose();
-  }
 }

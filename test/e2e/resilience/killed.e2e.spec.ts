@@ -1,6 +1,6 @@
 import { Agent } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { embeddedUrl } from '../../../infra/postgres/embedded/files.ts';
 import { Books } from '../../support/books.ts';
 import { killEmbeddedPostgres } from '../../support/controlledPostgres.ts';
@@ -9,11 +9,22 @@ import { RelayCall, type Seen } from '../../support/relayCall.ts';
 import { SeededRandom, testSeed } from '../../support/seededRandom.ts';
 import { freshDirectory, startServiceProcess, type ServiceProcess } from '../../support/serviceProcess.ts';
 
-const KILLS = 50;
-const CALLERS = 6;
+/** Two installations side by side, so that one works while the other starts. */
+const INSTALLATIONS = [1, 2];
+const KILLS_EACH = 25;
+const CALLERS = 5;
 /** Short, so that what the dead have left is settled soon. */
 const LEASE_MS = 3_000;
 const TARGETS = ['service', 'postgres', 'both'] as const;
+
+const SETTINGS = {
+  LOG_LEVEL: 'fatal',
+  OWNER_LEASE_MS: String(LEASE_MS),
+  REAPER_INTERVAL_MS: '200',
+  DEFAULT_CONCURRENCY: '100000',
+  DEFAULT_TOKENS_PER_MONTH: '1000000000',
+  DEFAULT_REQUESTS_PER_MINUTE: '1000000',
+};
 
 const BODIES = [
   { stream: true, stream_options: { include_usage: true }, content: 'Hello. [[sim chunks=12 chunk_delay_ms=4]]' },
@@ -66,78 +77,110 @@ class Load {
   }
 }
 
-/** The last kill may have been so recent that it is only just starting again. */
-async function runningPostgresKilled(dataDir: string): Promise<void> {
-  await vi.waitFor(async () => expect(await killEmbeddedPostgres(dataDir)).toBe(true), {
-    timeout: 20_000,
-    interval: 20,
-  });
+type InstallationSettings = Readonly<Record<string, string>> & { readonly DATA_DIR: string };
+
+/** A service with its own data directory, which is started again whenever it is killed. */
+class Installation {
+  readonly #settings: InstallationSettings;
+  #service: ServiceProcess;
+
+  static async create(): Promise<Installation> {
+    const settings = { ...SETTINGS, DATA_DIR: await freshDirectory() };
+    const service = await startServiceProcess(settings);
+    return new Installation({ ...settings, PORT: new URL(service.baseUrl).port }, service);
+  }
+
+  private constructor(settings: InstallationSettings, service: ServiceProcess) {
+    this.#settings = settings;
+    this.#service = service;
+  }
+
+  get service(): ServiceProcess {
+    return this.#service;
+  }
+
+  /** Returns when what was killed runs again, or is about to. `afterMs`: from the one to the other, when it is both. */
+  async kill(target: (typeof TARGETS)[number], afterMs: number): Promise<void> {
+    const { DATA_DIR } = this.#settings;
+    if (target === 'postgres') {
+      // The last kill may have been so recent that it is only just starting again.
+      await vi.waitFor(async () => expect(await killEmbeddedPostgres(DATA_DIR)).toBe(true), {
+        timeout: 20_000,
+        interval: 20,
+      });
+      return;
+    }
+    if (target === 'both') {
+      await killEmbeddedPostgres(DATA_DIR);
+      // Long enough, at times, for settlements to reach the journal and nothing else.
+      await pause(afterMs);
+    }
+    await this.#service.stop('SIGKILL');
+    this.#service = await startServiceProcess(this.#settings);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#service.dispose();
+    await killEmbeddedPostgres(this.#settings.DATA_DIR);
+  }
 }
 
-describe('killed at any moment', () => {
+describe.concurrent('the books of a service under load', () => {
   const seed = testSeed();
-  let service: ServiceProcess | null = null;
-  afterAll(() => service?.dispose());
+  for (const number of INSTALLATIONS) {
+    const what = `service and Postgres were killed at ${String(KILLS_EACH)} random moments`;
+    it(`are exact after ${what} (installation ${String(number)}, seed ${String(seed)})`, async () => {
+      const random = new SeededRandom(seed + number);
+      const installation = await Installation.create();
+      try {
+        const journal = await killAgainAndAgain(installation, random);
+        await expectExactBooks(installation.service, journal);
+      } finally {
+        await installation.dispose();
+      }
+    });
+  }
+});
 
-  it(`keeps the books exact over ${String(KILLS)} kills of service and Postgres under load (seed ${String(seed)})`, async () => {
-    const random = new SeededRandom(seed);
-    const settings = {
-      DATA_DIR: await freshDirectory(),
-      LOG_LEVEL: 'fatal',
-      OWNER_LEASE_MS: String(LEASE_MS),
-      REAPER_INTERVAL_MS: '200',
-      DEFAULT_CONCURRENCY: '100000',
-      DEFAULT_TOKENS_PER_MONTH: '1000000000',
-      DEFAULT_REQUESTS_PER_MINUTE: '1000000',
-    };
-    service = await startServiceProcess(settings);
-    const { baseUrl, firstRun } = service;
-    const port = new URL(baseUrl).port;
-    const load = new Load({ baseUrl, key: firstRun.testKey }, random);
-
-    for (let kill = 0; kill < KILLS; kill += 1) {
+/** Kills again and again under load, each time after some call has come through. Returns what the clients saw. */
+async function killAgainAndAgain(installation: Installation, random: SeededRandom): Promise<readonly Seen[]> {
+  const { baseUrl, firstRun } = installation.service;
+  const load = new Load({ baseUrl, key: firstRun.testKey }, random);
+  try {
+    for (let kill = 0; kill < KILLS_EACH; kill += 1) {
       await load.completed();
       await pause(random.between(0, 300));
-      const target = TARGETS[kill % TARGETS.length];
-      if (target === 'postgres') await runningPostgresKilled(settings.DATA_DIR);
-      else {
-        const both = target === 'both' ? killEmbeddedPostgres(settings.DATA_DIR) : null;
-        await service.stop('SIGKILL');
-        await both;
-        service = await startServiceProcess({ ...settings, PORT: port });
-      }
+      await installation.kill(TARGETS[kill % TARGETS.length] ?? 'both', random.between(0, 200));
     }
     await load.completed();
+  } finally {
     await load.stop();
+  }
+  return load.journal;
+}
 
-    const books = new Books(await embeddedUrl(settings.DATA_DIR));
-    try {
-      await books.nothingHeld(30_000);
-      const recorded = await books.eachSettledOnce();
-      const complete = load.journal.filter(({ complete, requestId }) => complete && requestId !== null);
-      const wrong = complete.flatMap(({ status, requestId, picos, body }) => {
-        const call = recorded.get(requestId ?? '');
-        // Whoever was refused may have left no trace, but must not be charged.
-        const charged = call?.picos ?? (status === 200 ? null : 0n);
-        return charged === (picos ?? 0n) ? [] : [{ status, requestId, picos, call, body }];
-      });
-      process.stderr.write(
-        JSON.stringify({
-          calls: load.journal.length,
-          complete: complete.length,
-          recorded: recorded.size,
-          unknown: [...recorded.values()].filter((c) => c.source === 'unknown').length,
-          aborted: [...recorded.values()].filter((c) => c.ending === 'RequestAborted').length,
-        }),
-      );
-      expect(wrong).toEqual([]);
-      expect(complete.filter(({ status }) => status === 200).length).toBeGreaterThan(KILLS);
-      expect([...recorded.values()].filter(({ source }) => source === 'unknown').length).toBeGreaterThan(0);
-      const { accounts } = await Developer.signIn(baseUrl, firstRun.email, firstRun.password);
-      expect(await books.invoiced(accounts.test)).toHaveLength(1);
-      await books.inOrder();
-    } finally {
-      await books.close();
-    }
-  });
-});
+async function expectExactBooks(
+  { baseUrl, firstRun, dataDir }: ServiceProcess,
+  journal: readonly Seen[],
+): Promise<void> {
+  const books = new Books(await embeddedUrl(dataDir));
+  try {
+    await books.nothingHeld(30_000);
+    const recorded = await books.eachSettledOnce();
+    const complete = journal.filter(({ complete, requestId }) => complete && requestId !== null);
+    const wrong = complete.flatMap(({ status, requestId, picos, body }) => {
+      const call = recorded.get(requestId ?? '');
+      // Whoever was refused may have left no trace, but must not be charged.
+      const charged = call?.picos ?? (status === 200 ? null : 0n);
+      return charged === (picos ?? 0n) ? [] : [{ status, requestId, picos, call, body }];
+    });
+    expect(wrong).toEqual([]);
+    expect(complete.filter(({ status }) => status === 200).length).toBeGreaterThan(KILLS_EACH);
+    expect([...recorded.values()].filter(({ source }) => source === 'unknown').length).toBeGreaterThan(0);
+    const { accounts } = await Developer.signIn(baseUrl, firstRun.email, firstRun.password);
+    expect(await books.invoiced(accounts.test)).toHaveLength(1);
+    await books.inOrder();
+  } finally {
+    await books.close();
+  }
+}

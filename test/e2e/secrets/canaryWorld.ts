@@ -1,6 +1,5 @@
 import { LLMock } from '@copilotkit/aimock';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
@@ -91,7 +90,7 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
       socket.on('error', () => socket.destroy());
       socket.setEncoding('latin1').on('data', (text: string) => errorReplies.push(text));
       socket.write(bytes, 'latin1');
-      await once(socket, 'close');
+      await new Promise((resolve) => socket.once('close', resolve));
     },
     async dispose() {
       await service.dispose();

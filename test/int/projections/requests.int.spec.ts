@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestsProjection } from '../../../projections/requests/requests.projection.ts';
 import { RequestQueries } from '../../../projections/requests/requests.queries.ts';
-import type { OutcomeReader } from '../../../services/relay/ports.ts';
 import {
   answeredCall,
   holdExpired,
@@ -247,23 +246,6 @@ describe('reads of the request log', () => {
       ...answeredCall(4, { accountId: 'acct_other' }),
     ];
     for (const page of pagesOf(recorded(events), 100)) await stage.apply(requestsProjection, page);
-  });
-
-  it('tell how a call stands', async () => {
-    const port: OutcomeReader = { find: (accountId, id) => queries().findOutcome(accountId, id) };
-    expect(await port.find('acct_live1', requestIdOf(1))).toMatchObject({
-      status: 'completed',
-      usage: { uncachedInput: 1_000, outputText: 500 },
-      picos: 450_000_000n,
-      currency: 'USD',
-      model: 'gpt-4o-mini',
-      acceptedAt: '2026-11-20T09:30:00.000Z',
-    });
-    expect(await port.find('acct_live1', requestIdOf(3))).toMatchObject({ status: 'accepted', usage: null, picos: 0n });
-  });
-
-  it('tell nothing of another account’s call', async () => {
-    expect(await queries().findOutcome('acct_live1', requestIdOf(4))).toBeNull();
   });
 
   it('page through an account’s calls, newest first', async () => {

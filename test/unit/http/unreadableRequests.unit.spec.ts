@@ -60,6 +60,13 @@ describe('What cannot be read as a request', () => {
       'headers_too_large',
       false,
     ],
+    [
+      'a megabyte of headers',
+      `GET / HTTP/1.1\r\nHost: x\r\n${'X-More: and more\r\n'.repeat(60_000)}`,
+      431,
+      'headers_too_large',
+      false,
+    ],
     ['headers that never end', 'GET / HTTP/1.1\r\nHost: x\r\n', 408, 'request_timeout', true],
   ])('such as %s is answered in OpenAI’s shape, and the connection ends', async (_what, bytes, status, code, retry) => {
     const answer = await exchange(bytes);

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, configSchema, parseConfig } from '../../../infra/config/config.ts';
+
+/** The problems of an environment, none when it is fine. */
+function problems(environment: Readonly<Record<string, string>>): readonly string[] {
+  try {
+    parseConfig(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+describe('The configuration', () => {
+  it('needs nothing: an empty environment is what `npm start` has', () => {
+    expect(parseConfig({})).toEqual({
+      PORT: 8787,
+      HOST: '127.0.0.1',
+      DATA_DIR: '.tallystick',
+      LOG_LEVEL: 'info',
+      MAX_BODY_BYTES: 10_485_760,
+      MAX_BODY_DEPTH: 64,
+      MAX_STREAM_BUFFER_BYTES: 262_144,
+      MAX_IN_FLIGHT: 9_000,
+      CLIENT_STALL_MS: 4_000,
+      SHUTDOWN_GRACE_MS: 30_000,
+      CALL_TOTAL_MS: 900_000,
+      OWNER_LEASE_MS: 30_000,
+      REAPER_INTERVAL_MS: 5_000,
+      HOLD_TIMEOUT_MS: 1_000,
+      STORE_TIMEOUT_MS: 5_000,
+      JOURNAL_MAX_BYTES: 67_108_864,
+      DEFAULT_TOKENS_PER_MONTH: 1_000_000,
+      DEFAULT_REQUESTS_PER_MINUTE: 600,
+      DEFAULT_CONCURRENCY: 10,
+      DEFAULT_MAX_KEYS: 10,
+      BILLING_ZONE: 'UTC',
+      SIMULATED_LATENCY_MS: 0,
+    });
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    expect(parseConfig({ PORT: '', MASTER_KEY: '', DATABASE_URL: '' })).toEqual(parseConfig({}));
+  });
+
+  it('is not confused by what else the environment holds', () => {
+    expect(parseConfig({ PATH: '/bin', HOME: '/root', port: '1', TALLYSTICK_PORT: '2' })).toEqual(parseConfig({}));
+  });
+
+  it('reads every variable that it names', () => {
+    const environment = {
+      PORT: '0',
+      HOST: '::1',
+      DATA_DIR: '/var/lib/tallystick',
+      DATABASE_URL: 'postgresql://user:pass@db/x',
+      CHANNELS_FILE: 'channels.yaml',
+      PRICE_FILE: 'prices.yaml',
+      MASTER_KEY: 'ab'.repeat(32),
+      JWT_SECRET: 'x'.repeat(32),
+      LOG_LEVEL: 'debug',
+      MAX_BODY_BYTES: '1024',
+      MAX_BODY_DEPTH: '8',
+      MAX_STREAM_BUFFER_BYTES: '2048',
+      MAX_IN_FLIGHT: '1',
+      CLIENT_STALL_MS: '1',
+      SHUTDOWN_GRACE_MS: '2',
+      CALL_TOTAL_MS: '3000',
+      OWNER_LEASE_MS: '3000',
+      REAPER_INTERVAL_MS: '4',
+      HOLD_TIMEOUT_MS: '5',
+      STORE_TIMEOUT_MS: '6',
+      JOURNAL_MAX_BYTES: '4294967296',
+      DEFAULT_TOKENS_PER_MONTH: '0',
+      DEFAULT_REQUESTS_PER_MINUTE: '1',
+      DEFAULT_CONCURRENCY: '100000',
+      DEFAULT_MAX_KEYS: '10000',
+      BILLING_ZONE: 'Asia/Shanghai',
+      SIMULATED_LATENCY_MS: '60000',
+    };
+    expect(Object.keys(environment)).toEqual(Object.keys(configSchema.shape));
+    const config: Readonly<Record<string, unknown>> = parseConfig(environment);
+    for (const [name, text] of Object.entries(environment)) expect(String(config[name]), name).toBe(text);
+  });
+
+  it.each([
+    ['PORT', ['-1', '65536', '1.5', 'http', '8787 ; rm']],
+    ['LOG_LEVEL', ['loud', 'INFO', 'trace']],
+    ['DATABASE_URL', ['mysql://x', 'db:5432', 'file:///etc/passwd']],
+    ['MASTER_KEY', ['ab', 'AB'.repeat(32), 'zz'.repeat(32), 'ab'.repeat(33)]],
+    ['JWT_SECRET', ['short', 'x'.repeat(31)]],
+    ['MAX_BODY_BYTES', ['0', '-1', '1e99', 'Infinity', 'NaN', '10MB']],
+    ['MAX_BODY_DEPTH', ['7', '1001']],
+    ['OWNER_LEASE_MS', ['0', '2999', '86400001']],
+    ['CALL_TOTAL_MS', ['0', '86400001']],
+    ['DEFAULT_MAX_KEYS', ['0', '10001']],
+    ['DEFAULT_TOKENS_PER_MONTH', ['-1', '9007199254740993', '1e309']],
+    ['BILLING_ZONE', ['Mars/Olympus', 'CEST', '+02:00', '../etc']],
+  ])('refuses %s as any of %j, with one line', (name, values) => {
+    for (const value of values) {
+      expect(problems({ [name]: value }), value).toEqual([expect.stringMatching(new RegExp(`^${name}: .{8,}`))]);
+    }
+  });
+
+  it('reports the problems of all variables at once, in their order', () => {
+    const found = problems({ BILLING_ZONE: 'x', PORT: 'x', JWT_SECRET: 'x', HOLD_TIMEOUT_MS: 'x', LOG_LEVEL: 'x' });
+    expect(found.map((problem) => problem.split(':')[0])).toEqual([
+      'PORT',
+      'JWT_SECRET',
+      'LOG_LEVEL',
+      'HOLD_TIMEOUT_MS',
+      'BILLING_ZONE',
+    ]);
+  });
+
+  it('reports how variables do not fit together, beside what is wrong with others', () => {
+    expect(problems({ HOLD_TIMEOUT_MS: '5000', CALL_TOTAL_MS: '5000' })).toEqual([
+      'HOLD_TIMEOUT_MS: must be below CALL_TOTAL_MS',
+    ]);
+    expect(problems({ HOLD_TIMEOUT_MS: '5000', CALL_TOTAL_MS: '4000', PORT: 'x' })).toHaveLength(2);
+    expect(problems({ HOLD_TIMEOUT_MS: '5000', CALL_TOTAL_MS: 'x' })).toHaveLength(1);
+  });
+
+  it('never repeats a value, which may be a secret in the wrong place', () => {
+    const secret = 'hunter2-hunter2';
+    const everything = Object.fromEntries(Object.keys(configSchema.shape).map((name) => [name, secret]));
+    const found = problems(everything);
+    expect(found.length).toBeGreaterThan(15);
+    expect(found.join('\n')).not.toContain(secret);
+  });
+
+  it('says in its message all that its problems say', () => {
+    const error = new ConfigError(['PORT: one', 'HOST: two']);
+    expect(error.message).toBe('The configuration is not valid:\n  - PORT: one\n  - HOST: two');
+  });
+});
