@@ -150,7 +150,7 @@ describe('the official client meets, for what is wrong with a request,', () => {
   it('idempotency_in_flight', async () => {
     const { id, key: own } = await developer.issueKey();
     const options = { headers: { 'Idempotency-Key': 'running' } };
-    const body = saying('Wait [[sim latency_ms=2500]]');
+    const body = saying('Wait [[sim latency_ms=1900]]');
     const first = openai(service.baseUrl, own).chat.completions.create(body, options);
     await callRuns(id);
     const error = await expectCode('idempotency_in_flight', (client) => client.chat.completions.create(body, options), {
@@ -221,7 +221,7 @@ describe('the official client meets, for what its account may use,', () => {
 
   it('concurrency_exceeded, and the slot is free again after the call that took it', async () => {
     const { id, key: single } = await developer.issueKey({ limits: { concurrency: 1 } });
-    const first = chat('[[sim latency_ms=2500]]')(openai(service.baseUrl, single));
+    const first = chat('[[sim latency_ms=1900]]')(openai(service.baseUrl, single));
     await callRuns(id);
     const error = await expectCode('concurrency_exceeded', chat(), { apiKey: single });
     expect(error.error).toMatchObject({ limit: 1 });

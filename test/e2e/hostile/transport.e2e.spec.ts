@@ -4,11 +4,24 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { answersOf, expectOpenAiError, startHostileService, type HostileService } from './hostileService.ts';
 
 let world: HostileService;
+/** Clients that never end their headers, from the first test on. */
+let dawdlers: Socket[];
+/** One that sends a byte of them now and then: when it was sent away, and what it was told. */
+let dripping: Promise<{ readonly afterMs: number; readonly received: string }>;
 
 beforeAll(async () => {
   world = await startHostileService();
+  dawdlers = await Promise.all(Array.from({ length: 300 }, () => world.connection()));
+  for (const socket of dawdlers) {
+    socket.on('error', () => socket.destroy()).resume();
+    socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+  }
+  dripping = drip(await world.connection());
 });
-afterAll(() => world.dispose());
+afterAll(async () => {
+  for (const socket of dawdlers) socket.destroy();
+  await world.dispose();
+});
 
 const BODY = '{"model":"tallystick-sim","messages":[{"role":"user","content":"Hi"}]}';
 
@@ -249,19 +262,6 @@ describe('requests on one connection', () => {
 });
 
 describe('clients that are slow on purpose', () => {
-  let dawdlers: Socket[];
-
-  beforeAll(async () => {
-    dawdlers = await Promise.all(Array.from({ length: 300 }, () => world.connection()));
-    for (const socket of dawdlers) {
-      socket.on('error', () => socket.destroy()).resume();
-      socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Slow: ');
-    }
-  });
-  afterAll(() => {
-    for (const socket of dawdlers) socket.destroy();
-  });
-
   it('keep nobody from being served', async () => {
     const startedAt = performance.now();
     const [answer] = answersOf(await world.raw(request()));
@@ -270,17 +270,13 @@ describe('clients that are slow on purpose', () => {
   });
 
   it('are sent away when their headers have not come within ten seconds, with a readable 408', async () => {
-    const [one] = dawdlers;
-    if (!one) throw new Error('nobody dawdles');
-    let received = '';
-    one.setEncoding('utf8').on('data', (text: string) => (received += text));
-    // A byte now and then does not help them.
-    const dripping = setInterval(() => one.write('x'), 500);
-    await once(one, 'close');
-    clearInterval(dripping);
-    expect(answersOf(received)[0]?.status).toBe(408);
-    expect(expectOpenAiError(answersOf(received)[0]?.body ?? '').code).toBe('request_timeout');
-    await vi.waitFor(() => expect(dawdlers.filter((socket) => !socket.closed).length).toBe(0), { timeout: 5_000 });
+    const { afterMs, received } = await dripping;
+    expect(afterMs).toBeGreaterThan(9_000);
+    expect(afterMs).toBeLessThan(20_000);
+    const [answer] = answersOf(received);
+    expect(answer?.status).toBe(408);
+    expect(expectOpenAiError(answer?.body ?? '').code).toBe('request_timeout');
+    await vi.waitFor(() => expect(dawdlers.filter((socket) => !socket.closed).length).toBe(0));
   });
 });
 
@@ -301,4 +297,16 @@ async function nothingHeld(): Promise<void> {
     },
     { timeout: 10_000, interval: 50 },
   );
+}
+
+async function drip(socket: Socket): Promise<{ afterMs: number; received: string }> {
+  const startedAt = performance.now();
+  let received = '';
+  socket.setEncoding('utf8').on('data', (text: string) => (received += text));
+  socket.on('error', () => socket.destroy());
+  socket.write('GET /livez HTTP/1.1\r\n');
+  const drops = setInterval(() => socket.write('X'), 500);
+  await once(socket, 'close');
+  clearInterval(drops);
+  return { afterMs: performance.now() - startedAt, received };
 }
