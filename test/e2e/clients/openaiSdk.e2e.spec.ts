@@ -1,6 +1,7 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatPicos } from '../../../events/money.ts';
+import { Developer } from '../../support/developer.ts';
 import { bookedCall, startBookedService, usageCount, type BookedService } from './bookedService.ts';
 import { openai, saying, simulatedPrice } from './sdk.ts';
 
@@ -216,14 +217,36 @@ describe('the official OpenAI client, streamed', () => {
 });
 
 describe('the models that the official OpenAI client is told of', () => {
-  it('are exactly those that the test key can call', async () => {
+  it('are exactly those that the test key can call, each at its price', async () => {
     const models = await all(client.models.list());
     const ids = models.map(({ id }) => id);
     expect(ids).toContain('tallystick-sim');
+    expect(new Set(ids).size).toBe(ids.length);
     expect(new Set(models.map(({ object, owned_by: owner }) => `${object} of ${owner}`))).toEqual(
       new Set(['model of tallystick']),
     );
-    expect(new Set(ids).size).toBe(ids.length);
+    for (const model of ids) {
+      const { data, response } = await client.chat.completions.create({ ...saying('Hi'), model }).withResponse();
+      expect(data.model).toBe(model);
+      expect(response.headers.get('x-tallystick-cost')).toMatch(model.endsWith(':free') ? /^0$/ : /^0\.\d+$/);
+    }
+  });
+
+  it('are only those that the key may use', async () => {
+    const developer = await Developer.register(service.baseUrl);
+    const restricted = await developer.issueKey({ models: ['gpt-4o', 'gpt-99'] });
+    const models = await all(openai(service.baseUrl, restricted.key).models.list());
+    expect(models.map(({ id }) => id)).toEqual(['gpt-4o']);
+    await expect(openai(service.baseUrl, restricted.key).models.retrieve('tallystick-sim')).rejects.toMatchObject({
+      status: 404,
+      code: 'model_not_found',
+    });
+  });
+
+  it('are none for a live key without channels', async () => {
+    const developer = await Developer.register(service.baseUrl);
+    const { key } = await developer.issueKey({ mode: 'live' });
+    expect(await all(openai(service.baseUrl, key).models.list())).toEqual([]);
   });
 
   it('can be retrieved one by one, also when their name holds a colon', async () => {
