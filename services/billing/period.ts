@@ -46,10 +46,14 @@ function label(year: number, month: number): string {
   return `${String(year).padStart(4, '0')}-${String(month).padStart(2, '0')}`;
 }
 
-/** Midnight of the first day; where clocks skip that midnight, the instant at which they skip it. */
+/**
+ * Midnight of the first day. Where clocks skip that midnight, the instant at which they skip it; where they show it twice,
+ * as in Havana on 1 November 2026, the first time.
+ */
 function monthStart(period: string, zone: string): string {
   const local = { year: Number(period.slice(0, 4)), month: Number(period.slice(5, 7)), day: 1 };
-  return toInstant(inZone(DateTime.fromObject(local, { zone }), zone).startOf('day').toMillis());
+  const midnight = inZone(DateTime.fromObject(local, { zone }), zone).startOf('day');
+  return toInstant(Math.min(...midnight.getPossibleOffsets().map((time) => time.toMillis())));
 }
 
 function inZone(time: DateTime, zone: string): DateTime {

@@ -31,7 +31,7 @@ describe('billing months', () => {
         expect(monthOf(start, name)).toBe(month);
         expect(monthOf(start - 1, name)).toBe(previousMonth(month));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 2_000, examples: [['America/Havana', '2026-11']] },
     );
   });
 
