@@ -23,8 +23,6 @@ export interface PostgresEventStoreOptions {
 }
 
 const MAX_BATCH = 2_000;
-/** See GroupCommit. */
-const GAP_MS = 2;
 const MAX_BATCH_BYTES = 1_000_000;
 /** What an event takes beside its data, about. */
 const EVENT_OVERHEAD_BYTES = 120;
@@ -65,7 +63,6 @@ export class PostgresEventStore implements EventStore {
       maxBatchSize: MAX_BATCH_BYTES,
       sizeOf: bytesOf,
       conflictKey: (append) => append.stream,
-      gapMs: GAP_MS,
       timeoutMs,
       commit: (batch) => this.#commit(batch),
     });

@@ -12,8 +12,6 @@ export interface GroupCommitOptions<T, R> {
   /** What an item adds to the size of its batch, in the unit of `maxBatchSize`. An item above the maximum goes alone. */
   readonly sizeOf?: (item: T) => number;
   readonly maxBatchSize?: number;
-  /** From the end of a batch that several shared to the next one, milliseconds; 0 by default. See `#run`. */
-  readonly gapMs?: number;
   /** How long a caller waits at most, milliseconds, kept to a tenth; 5 s by default. */
   readonly timeoutMs?: number;
 }
@@ -27,8 +25,6 @@ interface Entry<T, R> {
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000;
-/** Batches of fewer items are not load: then every millisecond belongs to the caller. */
-const GAP_FROM = 4;
 
 /**
  * A bounded queue whose waiting items are committed together, one batch at a time; the next batch goes as soon as the
@@ -91,11 +87,9 @@ export class GroupCommit<T, R> {
     while (this.#waiting.length > 0) {
       this.#inFlight = this.#takeBatch();
       await this.#commit(this.#inFlight);
-      const gapMs = this.#inFlight.length < GAP_FROM ? 0 : (this.#options.gapMs ?? 0);
       this.#inFlight = [];
-      // Lets the callers just answered submit again before the next batch is cut. Under load it waits a little longer:
-      // a batch costs both sides far more than an item in it, so fewer and larger ones carry more.
-      await new Promise((resolve) => (gapMs === 0 ? setImmediate(resolve) : setTimeout(resolve, gapMs)));
+      // Lets the callers just answered submit again before the next batch is cut.
+      await new Promise((resolve) => setImmediate(resolve));
     }
     this.#running = false;
     if (this.#expiry) clearInterval(this.#expiry);

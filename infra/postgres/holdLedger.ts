@@ -22,8 +22,6 @@ export interface PostgresHoldLedgerOptions {
 }
 
 const MAX_BATCH = 500;
-/** See GroupCommit. */
-const GAP_MS = 2;
 /** The queue's own limit; `timeoutMs` is kept here, where what is in flight is known to end. */
 const QUEUE_TIMEOUT_MS = 60_000;
 /** Forgetting is best effort; what was not forgotten expires with its claim. */
@@ -63,7 +61,6 @@ export class PostgresHoldLedger implements HoldLedger {
     this.#queue = new GroupCommit({
       maxWaiting,
       maxBatch: MAX_BATCH,
-      gapMs: GAP_MS,
       timeoutMs: QUEUE_TIMEOUT_MS,
       commit: (batch) => this.#commit(batch),
     });

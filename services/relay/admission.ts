@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { encode, type EncodedEvent } from '../../events/codec.ts';
-import { deriveId, requestStream } from '../../events/ids.ts';
+import { deriveId } from '../../events/ids.ts';
 import { formatPicos } from '../../events/money.ts';
 import type { RequestAccepted } from '../../events/request/request.events.ts';
 import { quotaPeriodOf } from '../billing/period.ts';
@@ -9,6 +9,7 @@ import { rateUpperBound } from '../billing/rating/rate.ts';
 import { ApiError } from '../http/errors.ts';
 import { parseSecret } from '../keys/secret.ts';
 import { toInstant, type Runtime } from '../runtime.ts';
+import { Acceptance } from './acceptance.ts';
 import type { ChatRequest } from './chat/chatRequest.ts';
 import { promptTokenBound } from './chat/promptSize.ts';
 import type {
@@ -40,8 +41,7 @@ export interface AdmissionParts {
 export interface Admitted extends AdmittedCall {
   readonly channels: readonly Channel[];
   readonly rate: RateDecision;
-  /** Resolves to true when `RequestAccepted` is durable, to false when it must be appended again with the settlement. */
-  readonly acceptedDurable: Promise<boolean>;
+  readonly acceptance: Pick<Acceptance, 'standsAlone'>;
   readonly acceptedEvent: EncodedEvent;
 }
 
@@ -71,8 +71,8 @@ export class Admission {
   }
 
   /**
-   * Prices the call, checks rate limits, takes its hold and starts appending `RequestAccepted`. The hold is durable
-   * when this resolves. Throws ApiError on every refusal; refused calls cost nothing.
+   * Prices the call, checks rate limits and takes its hold, which keeps `RequestAccepted`. The hold is durable when this
+   * resolves. Throws ApiError on every refusal; refused calls cost nothing.
    */
   async admit(
     key: CallerKey,
@@ -135,16 +135,8 @@ export class Admission {
       }
       throw refusalError(decision.refusal);
     }
-    const acceptedDurable = settlements
-      .append({ stream: requestStream(requestId), expected: 'no_stream', events: [encoded] })
-      .then(
-        () => true,
-        (error: unknown) => {
-          runtime.log.error({ error, requestId }, 'RequestAccepted is not durable; the settlement will carry it');
-          return false;
-        },
-      );
-    return { accepted, acceptedEvent: encoded, priced, inputBound, outputBound, channels, rate, acceptedDurable };
+    const acceptance = new Acceptance(requestId, encoded, settlements, runtime);
+    return { accepted, acceptedEvent: encoded, acceptance, priced, inputBound, outputBound, channels, rate };
   }
 }
 

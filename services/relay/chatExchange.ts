@@ -202,7 +202,7 @@ export class ChatExchange {
   }
 
   async #withAccepted(append: Settlement['append']): Promise<Settlement['append']> {
-    if (await this.#admitted.acceptedDurable) return append;
+    if (await this.#admitted.acceptance.standsAlone()) return append;
     return { ...append, expected: 'no_stream', events: [this.#admitted.acceptedEvent, ...append.events] };
   }
 }

@@ -172,7 +172,7 @@ export function startExchange(setting: Setting = {}) {
   const admitted: Admitted = {
     accepted,
     acceptedEvent: encode(accepted),
-    acceptedDurable: Promise.resolve(setting.acceptedDurable ?? true),
+    acceptance: { standsAlone: () => Promise.resolve(setting.acceptedDurable ?? true) },
     priced: { model: MODEL, currency: 'USD', priceVersion: PRICE_VERSION, price, maxOutputTokens: 500 },
     inputBound,
     outputBound,
