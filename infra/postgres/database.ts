@@ -39,6 +39,9 @@ export function openPool(options: PoolOptions): pg.Pool {
     if (!pool.ending)
       options.log.warn({ reason, pool: options.applicationName }, 'an idle database connection was lost');
   });
+  // A server can end a connection in the very packet that opened it, before whoever asked for it listens. Without a
+  // listener that would end the process; with one, the next query tells.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
