@@ -44,6 +44,8 @@ export class ChatExchange {
   readonly #headers: readonly string[];
   readonly #attempts: Attempt[] = [];
   #firstOutputAt: number | null = null;
+  /** One settlement was begun: whatever happens to it, there is no second. */
+  #settling = false;
 
   constructor(parts: ExchangeParts, admitted: Admitted, request: ChatRequest, client: ClientConnection) {
     this.#parts = parts;
@@ -62,6 +64,9 @@ export class ChatExchange {
       : () => undefined;
     try {
       await this.#attemptChannels();
+    } catch (error) {
+      await this.#settleBroken(error);
+      throw error;
     } finally {
       cancelCommit();
     }
@@ -174,11 +179,20 @@ export class ChatExchange {
     this.#client.fail(new ApiError('service_unavailable', { retryAfterMs: 1_000 }), this.#requestId);
   }
 
+  /** A fault of ours costs the client nothing; without this its hold and slot would stay until the reaper comes. */
+  async #settleBroken(error: unknown): Promise<void> {
+    if (this.#settling) return;
+    const { runtime } = this.#parts;
+    runtime.log.error({ error, requestId: this.#requestId }, 'a call broke inside the relay and is not charged');
+    await this.#settle(NOTHING_USED, { type: 'RequestFailed', code: 'internal_error', httpStatus: 500 });
+  }
+
   /**
    * The second durable point. The concurrency slot is free afterwards, whatever happened; where nothing was used, the
    * client may try again with the same Idempotency-Key.
    */
   async #settle(measured: MeasuredUsage, ending: Ending): Promise<Settlement> {
+    this.#settling = true;
     const { settlements, holds, metrics, runtime } = this.#parts;
     const latencyMs = runtime.clock.monotonic() - this.#startedAt;
     const settlement = settle(this.#admitted, measured, this.#attempts, ending, {

@@ -67,6 +67,18 @@ describe('A whole answer', () => {
     expect(call.told).toContain('slot freed');
   });
 
+  it('is settled without charge, once, when something breaks inside the relay', async () => {
+    const call = startExchange({ sendThrows: new Error('no such channel') });
+    await expect(call.done).rejects.toThrow('no such channel');
+    expect(call.appends).toHaveLength(1);
+    expect(call.settled()).toMatchObject({
+      usage: { usage: {}, source: 'none', amountPicos: '0' },
+      ended: { type: 'RequestFailed', code: 'internal_error', httpStatus: 500, attempts: [] },
+    });
+    expect(call.told).toEqual(['slot freed', 'idempotency forgotten']);
+    expect(call.timers.pending).toBe(0);
+  });
+
   it('is cut to its hold, which is told and counted', async () => {
     const call = startExchange({ outputBound: 2 });
     call.current().head(200, JSON_HEAD).data(ANSWER).end();

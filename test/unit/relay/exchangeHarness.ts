@@ -104,6 +104,8 @@ interface Setting {
   readonly inputBound?: number;
   readonly outputBound?: number;
   readonly acceptedDurable?: boolean;
+  /** A bug of the adapter: sending throws this. */
+  readonly sendThrows?: Error;
   /** What appending a settlement waits for. */
   readonly append?: () => Promise<void>;
 }
@@ -128,6 +130,7 @@ export function startExchange(setting: Setting = {}) {
   const parts = {
     upstream: {
       send(call: UpstreamCall, sink: UpstreamSink) {
+        if (setting.sendThrows) throw setting.sendThrows;
         const attempt = new ScriptedAttempt(call, sink);
         attempts.push(attempt);
         return attempt;
