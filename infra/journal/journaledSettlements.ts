@@ -3,6 +3,7 @@ import { StoreUnavailable, type Append, type EventStore } from '../../events/eve
 import type { Settlements } from '../../services/relay/ports.ts';
 import { appendSettlement, SettlementRefused } from '../../services/relay/settlement/appendSettlement.ts';
 import type { Runtime } from '../../services/runtime.ts';
+import { Turns } from '../../services/turns.ts';
 import { GroupCommit } from '../postgres/groupCommit.ts';
 import { Backlog } from './backlog.ts';
 import { createFile, type CreateFile } from './durableFile.ts';
@@ -55,8 +56,8 @@ export class JournaledSettlements implements Settlements {
   readonly #quarantine: Quarantine;
   readonly #backlog = new Backlog();
   readonly #writes: GroupCommit<{ readonly append: Append; readonly line: Buffer }, Entry>;
-  /** The last append of each stream that is under way: appends of one stream go one after another. */
-  readonly #underWay = new Map<string, Promise<Place>>();
+  /** Appends of one stream go one after another. */
+  readonly #underWay = new Turns();
   readonly #counts = { store: 0, correction: 0, journal: 0, quarantine: 0 };
   #reservedBytes = 0;
   /** The last try found the store down; only the draining of the backlog tries again. */
@@ -130,52 +131,37 @@ export class JournaledSettlements implements Settlements {
     return this.#backlog.has(stream) || this.#underWay.has(stream);
   }
 
-  async append(append: Append): Promise<void> {
-    await this.settle(append);
-  }
-
   /**
    * Resolves with the place where the append is durable. Throws StoreUnavailable when the store is down and the journal
    * is full or its disk fails; the append may then be repeated as it was.
    */
-  settle(append: Append): Promise<Place> {
-    const { stream } = append;
-    const place = () => this.#place(append);
-    const turn = this.#underWay.get(stream)?.then(place, place) ?? place();
-    this.#underWay.set(stream, turn);
-    const done = () => {
-      if (this.#underWay.get(stream) === turn) this.#underWay.delete(stream);
-    };
-    turn.then(done, done);
-    return turn;
+  append(append: Append): Promise<Place> {
+    return this.#underWay.run(append.stream, () => this.#place(append));
   }
 
   /** Stops bringing entries to the store, waits for what is under way and closes the files. What is left waits there for the next start. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelRetry?.();
-    await Promise.allSettled(this.#underWay.values());
+    await this.#underWay.settled();
     await this.#draining;
     await this.#writes.close();
     await this.#segments.close();
   }
 
   async #place(append: Append): Promise<Place> {
-    const place = (await this.#tryStore(append)) ?? (await this.#toJournal(append));
+    let place: Place | null = null;
+    if (!this.#backlog.has(append.stream) && !(this.#storeDown && this.#backlog.size > 0)) {
+      try {
+        place = await this.#bring(append);
+      } catch (error) {
+        if (error instanceof StoreUnavailable) this.#storeDown = true;
+        this.#runtime.log.warn({ err: error, stream: append.stream }, 'the store did not take an append: to the journal');
+      }
+    }
+    place ??= await this.#toJournal(append);
     this.#counts[place] += 1;
     return place;
-  }
-
-  /** Null when the journal must take it. */
-  async #tryStore(append: Append): Promise<Exclude<Place, 'journal'> | null> {
-    if (this.#backlog.has(append.stream) || (this.#storeDown && this.#backlog.size > 0)) return null;
-    try {
-      return await this.#bring(append);
-    } catch (error) {
-      if (error instanceof StoreUnavailable) this.#storeDown = true;
-      this.#runtime.log.warn({ err: error, stream: append.stream }, 'the store did not take an append: to the journal');
-      return null;
-    }
   }
 
   /** Brings an append to the store, or to quarantine when the store will never take it. */

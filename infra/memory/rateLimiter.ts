@@ -1,5 +1,6 @@
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import type { RateDecision, RateLimiter, RateState } from '../../services/relay/ports.ts';
+import { Turns } from '../../services/turns.ts';
 
 interface Limits {
   readonly requestsPerMinute: number | null;
@@ -19,40 +20,30 @@ const UNLIMITED: RateDecision = { allowed: true, retryAfterMs: 0, requests: null
 export class MemoryRateLimiter implements RateLimiter {
   readonly #requests = counter();
   readonly #tokens = counter();
-  /** The last call of each key that is being decided: calls of one key are decided one after another. */
-  readonly #turns = new Map<string, Promise<RateDecision>>();
+  /** Looking and counting are one step for calls of one key. */
+  readonly #turns = new Turns();
 
   take(keyId: string, limits: Limits, tokens: number): Promise<RateDecision> {
     if (limits.requestsPerMinute === null && limits.tokensPerMinute === null) return Promise.resolve(UNLIMITED);
-    const decide = () => this.#decide(keyId, limits, tokens);
-    const turn = this.#turns.get(keyId)?.then(decide, decide) ?? decide();
-    this.#turns.set(keyId, turn);
-    const done = () => {
-      if (this.#turns.get(keyId) === turn) this.#turns.delete(keyId);
-    };
-    return turn.finally(done);
+    return this.#turns.run(keyId, () => this.#decide(keyId, limits, tokens));
   }
 
   async #decide(keyId: string, limits: Limits, tokens: number): Promise<RateDecision> {
-    const [requests, tokensNow] = await Promise.all([
-      windowOf(this.#requests, keyId, limits.requestsPerMinute, 1),
-      windowOf(this.#tokens, keyId, limits.tokensPerMinute, tokens),
-    ]);
-    const refusing = [requests, tokensNow].filter((window) => window !== null).filter((window) => !window.fits);
-    if (refusing.length > 0) {
-      return {
-        allowed: false,
-        retryAfterMs: Math.max(...refusing.map((window) => window.resetMs)),
-        requests: requests && stateOf(requests, 0),
-        tokens: tokensNow && stateOf(tokensNow, 0),
-      };
+    const requests = await windowOf(this.#requests, keyId, limits.requestsPerMinute, 1);
+    const tokensNow = await windowOf(this.#tokens, keyId, limits.tokensPerMinute, tokens);
+    const requestsWait = requests?.fits === false ? requests.resetMs : 0;
+    const tokensWait = tokensNow?.fits === false ? tokensNow.resetMs : 0;
+    const allowed = requests?.fits !== false && tokensNow?.fits !== false;
+    if (allowed) {
+      // Counted before they return: the memory counter works within the call.
+      if (requests) void this.#requests.penalty(keyId, 1);
+      if (tokensNow) void this.#tokens.penalty(keyId, tokens);
     }
-    await Promise.all([requests && this.#requests.penalty(keyId, 1), tokensNow && this.#tokens.penalty(keyId, tokens)]);
     return {
-      allowed: true,
-      retryAfterMs: 0,
-      requests: requests && stateOf(requests, 1),
-      tokens: tokensNow && stateOf(tokensNow, tokens),
+      allowed,
+      retryAfterMs: Math.max(requestsWait, tokensWait),
+      requests: requests && stateOf(requests, allowed ? 1 : 0),
+      tokens: tokensNow && stateOf(tokensNow, allowed ? tokens : 0),
     };
   }
 }
@@ -69,14 +60,22 @@ interface Window {
   readonly fits: boolean;
 }
 
-/** The running minute of a key; null without a limit. */
-async function windowOf(
+/** The running minute of a key; null without a limit, and then without waiting for anything. */
+function windowOf(
   counted: RateLimiterMemory,
   keyId: string,
   limit: number | null,
   asked: number,
-): Promise<Window | null> {
-  if (limit === null) return null;
+): Promise<Window> | null {
+  return limit === null ? null : runningWindow(counted, keyId, limit, asked);
+}
+
+async function runningWindow(
+  counted: RateLimiterMemory,
+  keyId: string,
+  limit: number,
+  asked: number,
+): Promise<Window> {
   const running: RateLimiterRes | null = await counted.get(keyId);
   const current = running && running.msBeforeNext > 0 ? running : null;
   const used = current?.consumedPoints ?? 0;

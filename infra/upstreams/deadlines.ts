@@ -1,5 +1,7 @@
+import { Roster, type RosterMember } from '../../services/roster.ts';
+
 /** What the deadlines look at. `check` is called about ten times a second until it is taken off the list. */
-export interface Watched {
+export interface Watched extends RosterMember {
   check(now: number): void;
 }
 
@@ -12,7 +14,7 @@ const STALL_MS = 5 * TICK_MS;
  * A deadline is noticed up to two ticks late. The timer does not keep the process alive.
  */
 export class Deadlines {
-  readonly #watched = new Set<Watched>();
+  readonly #watched = new Roster<Watched>();
   readonly #timer: NodeJS.Timeout;
   /** Monotonic milliseconds of the last tick. */
   now = performance.now();
@@ -28,12 +30,11 @@ export class Deadlines {
   }
 
   unwatch(watched: Watched): void {
-    this.#watched.delete(watched);
+    this.#watched.remove(watched);
   }
 
   close(): void {
     clearInterval(this.#timer);
-    this.#watched.clear();
   }
 
   #tick(): void {
@@ -41,6 +42,6 @@ export class Deadlines {
     this.now = performance.now();
     this.#skipped = !this.#skipped && this.now - before > STALL_MS;
     if (this.#skipped) return;
-    for (const watched of this.#watched) watched.check(this.now);
+    for (const watched of this.#watched.all()) watched.check(this.now);
   }
 }

@@ -31,10 +31,11 @@ export interface Endpoint {
  * after it, and never before `begin` has returned.
  */
 export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, Watched {
+  rosterPlace = -1;
   readonly #endpoint: Endpoint;
   readonly #request: Dispatcher.DispatchOptions;
   readonly #sink: UpstreamSink;
-  readonly #onDone: (exchange: Exchange) => void;
+  readonly #onDone: () => void;
   readonly #createdAt: number;
   #phase: CallPhase = 'waiting';
   #phaseAt: number;
@@ -51,7 +52,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
     endpoint: Endpoint,
     request: Dispatcher.DispatchOptions,
     sink: UpstreamSink,
-    onDone: (exchange: Exchange) => void,
+    onDone: () => void,
   ) {
     this.#endpoint = endpoint;
     this.#request = request;
@@ -205,7 +206,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
     this.#endpoint.deadlines.unwatch(this);
     if (this.#phase === 'waiting') this.#endpoint.gate.withdraw(this);
     else this.#giveWay();
-    this.#onDone(this);
+    this.#onDone();
   }
 
   /** The next call starts after the current call stack: undici may be in the middle of parsing. */

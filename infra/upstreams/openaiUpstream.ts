@@ -43,10 +43,10 @@ export class OpenAiUpstream implements Upstream {
   readonly #deadlines = new Deadlines();
   readonly #pools: ReadonlyMap<string, Pool>;
   readonly #targets: ReadonlyMap<string, Target>;
-  readonly #running = new Set<Exchange>();
-  readonly #ended = (exchange: Exchange) => {
-    this.#running.delete(exchange);
-    if (this.#closing && this.#running.size === 0) this.#idle.resolve(undefined);
+  #running = 0;
+  readonly #ended = () => {
+    this.#running -= 1;
+    if (this.#closing && this.#running === 0) this.#idle.resolve(undefined);
   };
   readonly #idle = Promise.withResolvers<undefined>();
   #closing: Promise<void> | null = null;
@@ -65,7 +65,7 @@ export class OpenAiUpstream implements Upstream {
 
   /** Calls that have not ended. */
   get running(): number {
-    return this.#running.size;
+    return this.#running;
   }
 
   /** Throws only for a channel that the constructor was not given. */
@@ -79,7 +79,7 @@ export class OpenAiUpstream implements Upstream {
       body: call.body,
     };
     const exchange = new Exchange(target, request, sink, this.#ended);
-    this.#running.add(exchange);
+    this.#running += 1;
     if (this.#closing) exchange.failSoon({ kind: 'overloaded', cause: new Error('the upstream adapter is closing') });
     else exchange.begin();
     return exchange;
@@ -92,7 +92,7 @@ export class OpenAiUpstream implements Upstream {
   }
 
   async #drainAndClose(): Promise<void> {
-    if (this.#running.size > 0) await this.#idle.promise;
+    if (this.#running > 0) await this.#idle.promise;
     await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
     this.#deadlines.close();
   }

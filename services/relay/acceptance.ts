@@ -34,7 +34,7 @@ export class Acceptance {
   }
 
   /** Called once, for the settlement: true when the event stands by itself, false when the settlement must carry it. */
-  async standsAlone(): Promise<boolean> {
+  standsAlone(): Promise<boolean> | false {
     this.#cancel();
     return this.#appended ?? false;
   }

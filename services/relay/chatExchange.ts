@@ -61,14 +61,14 @@ export class ChatExchange {
     const { timers } = this.#parts.runtime;
     const cancelCommit = this.#request.streamed
       ? timers.after(this.#parts.commitAfterMs, () => this.#client.beginStream(this.#headers))
-      : () => undefined;
+      : null;
     try {
       await this.#attemptChannels();
     } catch (error) {
       await this.#settleBroken(error);
       throw error;
     } finally {
-      cancelCommit();
+      cancelCommit?.();
     }
   }
 
@@ -201,7 +201,8 @@ export class ChatExchange {
       firstByteMs: this.#firstOutputAt === null ? null : this.#firstOutputAt - this.#startedAt,
     });
     try {
-      await settlements.append(await this.#withAccepted(settlement.append));
+      const alone = this.#admitted.acceptance.standsAlone();
+      await settlements.append(alone && (await alone) ? settlement.append : this.#withAccepted(settlement.append));
     } finally {
       holds.freeSlot(this.#requestId);
     }
@@ -215,8 +216,7 @@ export class ChatExchange {
     return settlement;
   }
 
-  async #withAccepted(append: Settlement['append']): Promise<Settlement['append']> {
-    if (await this.#admitted.acceptance.standsAlone()) return append;
+  #withAccepted(append: Settlement['append']): Settlement['append'] {
     return { ...append, expected: 'no_stream', events: [this.#admitted.acceptedEvent, ...append.events] };
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StoreUnavailable } from '../../events/eventStore.ts';
 import { formatPicos } from '../../events/money.ts';
 import { ApiError } from '../http/errors.ts';
+import { Roster } from '../roster.ts';
 import type { Admission } from './admission.ts';
 import { usageCounts, usageWithCost } from './chat/usageCost.ts';
 import { parseChatRequest, type ChatRequest } from './chat/chatRequest.ts';
@@ -24,7 +25,8 @@ export interface ChatRelayParts extends ExchangeParts {
 /** `POST /v1/chat/completions`, from the socket to the last byte. Knows which calls are running, so that it can drain. */
 export class ChatRelay {
   readonly #parts: ChatRelayParts;
-  readonly #running = new Map<ClientConnection, Promise<void>>();
+  readonly #running = new Roster<ClientConnection>();
+  readonly #idle = Promise.withResolvers<undefined>();
   #draining = false;
 
   constructor(parts: ChatRelayParts) {
@@ -33,17 +35,8 @@ export class ChatRelay {
 
   /** Never throws and never rejects: whatever happens is answered or logged. */
   readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
-    const { runtime, limits, metrics } = this.#parts;
-    const requestId = runtime.ids.uuid();
-    const client = new ClientConnection(response, limits, runtime.timers);
-    const done = this.#run(request, client, requestId)
-      .catch((error: unknown) => this.#answerError(error, client, requestId))
-      .finally(() => {
-        this.#running.delete(client);
-        metrics.inFlight(-1);
-      });
-    this.#running.set(client, done);
-    metrics.inFlight(1);
+    const { runtime, limits } = this.#parts;
+    void this.#answer(request, new ClientConnection(response, limits, runtime.timers), runtime.ids.uuid());
   };
 
   get inFlight(): number {
@@ -54,19 +47,34 @@ export class ChatRelay {
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     const cancel = this.#parts.runtime.timers.after(graceMs, () => {
-      for (const client of this.#running.keys()) client.leave('shutdown');
+      for (const client of this.#running.all()) client.leave('shutdown');
     });
-    await Promise.all(this.#running.values());
+    if (this.#running.size > 0) await this.#idle.promise;
     cancel();
+  }
+
+  async #answer(request: IncomingMessage, client: ClientConnection, requestId: string): Promise<void> {
+    const { metrics } = this.#parts;
+    this.#running.add(client);
+    metrics.inFlight(1);
+    try {
+      await this.#run(request, client, requestId);
+    } catch (error) {
+      this.#answerError(error, client, requestId);
+    } finally {
+      this.#running.remove(client);
+      metrics.inFlight(-1);
+      if (this.#draining && this.#running.size === 0) this.#idle.resolve(undefined);
+    }
   }
 
   async #run(request: IncomingMessage, client: ClientConnection, requestId: string): Promise<void> {
     const { admission, limits } = this.#parts;
-    if (this.#draining || this.#running.size >= limits.maxInFlight) {
+    if (this.#draining || this.#running.size > limits.maxInFlight) {
       throw new ApiError('service_unavailable', { retryAfterMs: 1_000 });
     }
     const key = admission.authenticate(request.headers);
-    const raw = await Promise.race([readBody(request, limits.maxBodyBytes), untilGone(client)]);
+    const raw = await readBody(request, limits.maxBodyBytes, client);
     const chat = parseChatRequest(raw, limits.maxBodyDepth);
     const admitted = await admission.admit(key, chat, requestId, idempotencyKey(request, chat));
     if ('repeats' in admitted) await this.#replay(key.accountId, admitted.repeats, client, requestId);
@@ -91,13 +99,6 @@ export class ChatRelay {
     metrics.callRefused(told.code);
     client.fail(told, requestId);
   }
-}
-
-/** Rejects when the call is ended from our side, which must not wait for a client that is slow to send its body. */
-function untilGone(client: ClientConnection): Promise<never> {
-  return new Promise((_, reject) => {
-    client.whenGone(() => reject(new ApiError('service_unavailable', { retryAfterMs: 1_000 })));
-  });
 }
 
 function asApiError(error: unknown): ApiError {

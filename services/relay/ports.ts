@@ -173,7 +173,7 @@ export interface PriceLookup {
 /** Where settlements become durable: the event store, or a local fsynced journal while the store cannot be reached. */
 export interface Settlements {
   /** Resolves when durable. Rejects only when neither place could take it. */
-  append(append: Append): Promise<void>;
+  append(append: Append): Promise<unknown>;
   /** The journal is nearly full: admission must stop. */
   readonly nearFull: boolean;
 }

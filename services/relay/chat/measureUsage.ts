@@ -11,18 +11,28 @@ import type { ReportedUsage } from './reportedUsage.ts';
  * not report or reported as zero although there was text. Of an answer that is not whole, a running count may have
  * fallen behind the text, so the larger of count and estimate holds.
  */
-export async function measureUsage(
+export function measureUsage(
   reported: ReportedUsage,
   received: ReceivedOutput,
   body: ChatBody,
   estimator: TokenEstimator,
   whole: boolean,
-): Promise<MeasuredUsage> {
+): MeasuredUsage | Promise<MeasuredUsage> {
   const input = reported.input && totalTokens(reported.input) > 0 ? reported.input : null;
   const output = reported.output && (totalTokens(reported.output) > 0 || received.isEmpty) ? reported.output : null;
   const countsAnswer = output === null || (!whole && !received.isEmpty);
   if (input && !countsAnswer) return { usage: { ...input, ...output }, source: 'reported' };
+  return estimateMissing(input, output, countsAnswer, received, body, estimator);
+}
 
+async function estimateMissing(
+  input: UsageVector | null,
+  output: UsageVector | null,
+  countsAnswer: boolean,
+  received: ReceivedOutput,
+  body: ChatBody,
+  estimator: TokenEstimator,
+): Promise<MeasuredUsage> {
   const prompt = input ? { texts: [], overhead: 0 } : promptToCount(body);
   const answer = received.toCount();
   const counted = await estimator.count(countsAnswer ? [...prompt.texts, answer.text] : prompt.texts);

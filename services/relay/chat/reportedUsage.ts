@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { UsageVector } from '../../../events/meters.ts';
+import { METERS, type UsageVector } from '../../../events/meters.ts';
 import type { ChannelQuirks } from '../ports.ts';
 
 /** A token count as a provider may state it; anything else in its place counts as not reported. */
@@ -83,7 +83,12 @@ function reasoningExcluded(stated: Stated, completion: number, reasoning: number
 }
 
 function withoutZeros(vector: UsageVector): UsageVector {
-  return Object.fromEntries(Object.entries(vector).filter(([, quantity]) => quantity > 0));
+  const counted: UsageVector = {};
+  for (const meter of METERS) {
+    const quantity = vector[meter];
+    if (quantity) counted[meter] = quantity;
+  }
+  return counted;
 }
 
 /** The value at a dotted path such as `choices.0.usage`; undefined when a step is missing. */

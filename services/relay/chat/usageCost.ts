@@ -3,7 +3,7 @@ import { formatPicos, type Currency, type Picos } from '../../../events/money.ts
 import { OUTPUT_METERS } from '../settle.ts';
 
 /** What some providers say of the operator's price; it is not the client's, and not the client's business. */
-const PROVIDER_COST = ['cost', 'cost_currency', 'cost_details', 'cost_in_usd_ticks', 'is_byok'];
+const PROVIDER_COST = new Set(['cost', 'cost_currency', 'cost_details', 'cost_in_usd_ticks', 'is_byok']);
 
 /** What a call cost, as members of a usage object. The cost is an exact decimal literal; no float is ever computed. */
 function costMembers(picos: Picos, currency: Currency): string {
@@ -12,9 +12,9 @@ function costMembers(picos: Picos, currency: Currency): string {
 
 /** JSON text of a usage object with the cost in place of what the provider says of its own. */
 export function usageWithCost(usage: Readonly<Record<string, unknown>>, picos: Picos, currency: Currency): string {
-  const text = JSON.stringify(
-    Object.fromEntries(Object.entries(usage).filter(([member]) => !PROVIDER_COST.includes(member))),
-  );
+  const shown: Record<string, unknown> = {};
+  for (const member of Object.keys(usage)) if (!PROVIDER_COST.has(member)) shown[member] = usage[member];
+  const text = JSON.stringify(shown);
   return text === '{}' ? `{${costMembers(picos, currency)}}` : `${text.slice(0, -1)},${costMembers(picos, currency)}}`;
 }
 
@@ -35,13 +35,19 @@ export function spliceUsage(answer: string, usage: unknown, replacement: string)
   const start = answer.indexOf('{', key);
   const end = start < 0 ? -1 : objectEnd(answer, start);
   if (end < 0 || !/^"usage"\s*:\s*$/.test(answer.slice(key, start))) return null;
-  try {
-    if (JSON.stringify(JSON.parse(answer.slice(start, end))) !== JSON.stringify(usage)) return null;
-  } catch {
-    // Not the object we looked for, so nothing is spliced.
-    return null;
-  }
+  if (!isTextOf(answer.slice(start, end), usage)) return null;
   return answer.slice(0, start) + replacement + answer.slice(end);
+}
+
+function isTextOf(text: string, value: unknown): boolean {
+  const compact = JSON.stringify(value);
+  if (text === compact) return true;
+  try {
+    return JSON.stringify(JSON.parse(text)) === compact;
+  } catch {
+    // Not an object at all.
+    return false;
+  }
 }
 
 /** The index after the object that begins at `start`, or a wrong one when its strings hold braces; the caller compares. */

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { ApiError } from '../../http/errors.ts';
+import type { RosterMember } from '../../roster.ts';
 import type { Timers } from '../../runtime.ts';
 import { openaiError } from './openaiHeaders.ts';
 
@@ -27,7 +28,8 @@ const STREAM_HEADERS = [
  * The client's side of one call: writes with a bounded buffer, notices that the client has left or stopped reading,
  * and keeps a silent stream alive. `onGone` is called at most once; `onDrain` whenever writing may go on.
  */
-export class ClientConnection {
+export class ClientConnection implements RosterMember {
+  rosterPlace = -1;
   readonly #response: ServerResponse;
   readonly #limits: ClientLimits;
   readonly #timers: Timers;

@@ -1,17 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError } from '../../http/errors.ts';
+import type { ClientConnection } from './clientConnection.ts';
 
 /**
  * The whole body, at most `maxBytes`. Throws ApiError `request_too_large` before reading more, or
- * `unsupported_media_type`; rejects with `invalid_request` when the client stops sending.
+ * `unsupported_media_type`; rejects with `invalid_request` when the client stops sending, and with `service_unavailable`
+ * when the call is ended from our side, which must not wait for a client that is slow to send.
  */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  client?: Pick<ClientConnection, 'whenGone'>,
+): Promise<Buffer> {
   const contentType = request.headers['content-type'];
   if (contentType !== undefined && !/^application\/([\w.+-]*\+)?json\b/i.test(contentType)) {
     throw new ApiError('unsupported_media_type');
   }
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new ApiError('request_too_large');
   return new Promise((resolve, reject) => {
+    client?.whenGone(() => reject(new ApiError('service_unavailable', { retryAfterMs: 1_000 })));
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {

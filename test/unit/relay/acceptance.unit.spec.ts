@@ -46,7 +46,7 @@ describe('the acceptance of a call', () => {
     const { timers, acceptance } = accepted(() => promise);
     timers.advance(50);
     let decided = false;
-    const standing = acceptance.standsAlone().then((stands) => {
+    const standing = Promise.resolve(acceptance.standsAlone()).then((stands) => {
       decided = true;
       return stands;
     });

@@ -5,7 +5,7 @@ function watching() {
   const deadlines = new Deadlines();
   onTestFinished(() => deadlines.close());
   const checks: number[] = [];
-  const watched = { check: (now: number) => void checks.push(now) };
+  const watched = { rosterPlace: -1, check: (now: number) => void checks.push(now) };
   deadlines.watch(watched);
   return { deadlines, watched, checks };
 }
@@ -18,7 +18,7 @@ describe('deadlines', () => {
     deadlines.unwatch(watched);
     const before = checks.length;
     const other: number[] = [];
-    deadlines.watch({ check: (now) => void other.push(now) });
+    deadlines.watch({ rosterPlace: -1, check: (now) => void other.push(now) });
     await vi.waitFor(() => expect(other.length).toBeGreaterThanOrEqual(2));
     expect(checks).toHaveLength(before);
   });
