@@ -6,10 +6,10 @@ import { closeRequestedPeriod } from '../workers/closeRequestedPeriod.ts';
 import { requestDuePeriods } from '../workers/requestDuePeriods.ts';
 import { closingPorts } from './closing.ts';
 import { Closing, type Core } from './core.ts';
-import type { ReadModelsService } from './readModels.ts';
+import type { ReadModels } from './readModels.ts';
 
 /** The invoicing worker and its queue, on BullMQ's Postgres backend. */
-export async function openInvoicing(core: Core, readModels: ReadModelsService) {
+export async function openInvoicing(core: Core, readModels: ReadModels) {
   const { databaseUrl, runtime } = core;
   const closing = new Closing();
   await migrateJobs(databaseUrl);
