@@ -17,6 +17,39 @@ export const configSchema = z.object({
     .regex(/^postgres(ql)?:\/\//)
     .optional()
     .describe('a PostgreSQL server (13 or newer) instead of the embedded one'),
+  KURRENTDB_URL: z
+    .string()
+    .regex(/^(kurrentdb|esdb)(\+discover)?:\/\//)
+    .optional()
+    .describe('a KurrentDB or EventStoreDB as event store instead of PostgreSQL'),
+  KAFKA_BROKERS: z
+    .string()
+    .regex(/^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$/, 'must be host:port, several separated by commas')
+    .optional()
+    .describe('Kafka brokers through which events go to the projections; default: they read the event store'),
+  KAFKA_TOPIC: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,200}$/)
+    .default('tallystick.events')
+    .describe('topic of the events, made when missing'),
+  KAFKA_PARTITIONS: z.coerce.number().int().min(1).max(1_000).default(12).describe('its partitions, fixed once made'),
+  KAFKA_REPLICATION: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(9)
+    .default(1)
+    .describe('its copies; 3 where there are 3 brokers'),
+  KAFKA_TLS: z.enum(['on', 'off']).default('off').describe('whether brokers are spoken to over TLS'),
+  KAFKA_USERNAME: z.string().min(1).optional().describe('SASL user (SCRAM-SHA-512)'),
+  KAFKA_PASSWORD: z.string().min(1).optional().describe('password of KAFKA_USERNAME'),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\//)
+    .optional()
+    .describe(
+      'a Redis for rate limits, jobs and news of keys, shared by all processes; default: memory and PostgreSQL',
+    ),
   CHANNELS_FILE: z.string().optional().describe('YAML or JSON file of upstream channels for live keys'),
   PRICE_FILE: z.string().optional().describe('price book to publish on first start; default: the built-in one'),
   MASTER_KEY: z
@@ -70,6 +103,19 @@ export const configSchema = z.object({
 
 export type Config = z.infer<typeof configSchema>;
 
+/** What a process does: everything, or one part of it beside other processes. */
+export const ROLES = ['all', 'relay', 'projector', 'publisher', 'worker'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** What processes that share their work must be told, because none of them may make it up for itself. */
+const NEEDS: Readonly<Record<Role, readonly (keyof Config)[]>> = {
+  all: [],
+  relay: ['DATABASE_URL', 'MASTER_KEY', 'JWT_SECRET'],
+  projector: ['DATABASE_URL'],
+  publisher: ['DATABASE_URL', 'KAFKA_BROKERS'],
+  worker: ['DATABASE_URL'],
+};
+
 /** All problems of a configuration at once. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -80,8 +126,8 @@ export class ConfigError extends Error {
   }
 }
 
-/** Parses an environment. An empty variable counts as absent. Throws ConfigError with every problem found, one for each variable. */
-export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+/** Parses an environment for a role. An empty variable counts as absent. Throws ConfigError with every problem found, one for each variable. */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>, role: Role = 'all'): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
@@ -91,14 +137,24 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   const problems = fields.flatMap(([name, { error }]) => (error ? [`${name}: ${error.issues[0]?.message ?? ''}`] : []));
   const valid = Object.fromEntries(fields.map(([name, { data }]) => [name, data])) as Partial<Config>;
   problems.push(...relations(valid));
+  for (const name of NEEDS[role]) {
+    if (given[name] === undefined) problems.push(`${name}: is needed by a ${role} process`);
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return configSchema.parse(given);
 }
 
 /** Between fields that are valid by themselves. */
-function relations({ HOLD_TIMEOUT_MS: hold, CALL_TOTAL_MS: call }: Partial<Config>): string[] {
-  if (hold === undefined || call === undefined || hold < call) return [];
-  return ['HOLD_TIMEOUT_MS: must be below CALL_TOTAL_MS'];
+function relations(config: Partial<Config>): string[] {
+  const { HOLD_TIMEOUT_MS: hold, CALL_TOTAL_MS: call, KAFKA_USERNAME: user, KAFKA_PASSWORD: password } = config;
+  const problems: string[] = [];
+  if (hold !== undefined && call !== undefined && hold >= call) {
+    problems.push('HOLD_TIMEOUT_MS: must be below CALL_TOTAL_MS');
+  }
+  if ((user === undefined) !== (password === undefined)) {
+    problems.push('KAFKA_USERNAME, KAFKA_PASSWORD: stand together or not at all');
+  }
+  return problems;
 }
 
 function isTimeZone(name: string): boolean {

@@ -96,9 +96,9 @@ async function attached(config: Config, log: Log): Promise<Core> {
 }
 
 function installationOf(core: Core, readModels: ReadModelsService, close: () => Promise<void>): Installation {
-  const { config, runtime, secrets, store } = core;
+  const { config, runtime, store } = core;
   const { runner, sql } = readModels;
-  const derived = deriveKeys(Buffer.from(secrets.masterKey, 'hex'));
+  const derived = deriveKeys(Buffer.from(loadSecrets(config).masterKey, 'hex'));
   const caughtUp = (position: bigint) => inTime(() => runner.caughtUp(position, undefined, CAUGHT_UP_MS));
   const closing = closingPorts(core, readModels);
   return {
@@ -170,16 +170,18 @@ async function rebuildOne(core: Core, name: string, swap: 'never' | 'whenEqual' 
 const MASKED = '[masked]';
 /** Made on first use and kept in the data directory when the environment does not name them. */
 const KEPT_SECRETS: ReadonlySet<string> = new Set(['MASTER_KEY', 'JWT_SECRET']);
+const SECRETS: ReadonlySet<string> = new Set([...KEPT_SECRETS, 'KAFKA_PASSWORD']);
 
 function settingsOf(config: Config, environment: Environment): readonly Setting[] {
   return Object.entries(configSchema.shape).map(([name, schema]) => {
     const value = config[name as keyof Config];
-    const isSecret = KEPT_SECRETS.has(name);
+    const isKept = KEPT_SECRETS.has(name);
+    const isSecret = isKept || (SECRETS.has(name) && value !== undefined);
     const fromEnvironment = environment[name] !== undefined && environment[name] !== '';
     return {
       name,
       value: isSecret ? MASKED : typeof value === 'string' ? redact(value) : (value ?? null),
-      source: fromEnvironment ? 'environment' : isSecret ? 'data directory' : 'default',
+      source: fromEnvironment ? 'environment' : isKept ? 'data directory' : 'default',
       description: schema.description ?? '',
     };
   });

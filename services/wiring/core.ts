@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadSecrets, type Secrets } from '../../infra/config/secrets.ts';
 import type { Config } from '../../infra/config/config.ts';
 import { closePool, openPool, type Pool } from '../../infra/postgres/database.ts';
 import { embeddedUrl } from '../../infra/postgres/embedded/files.ts';
@@ -23,7 +22,6 @@ const ASK_AGAIN_MS = 100;
 export interface Core {
   readonly config: Config;
   readonly runtime: Runtime;
-  readonly secrets: Secrets;
   readonly databaseUrl: string;
   readonly pool: Pool;
   readonly store: PostgresEventStore;
@@ -105,7 +103,6 @@ async function assemble(config: Config, log: Log, databaseUrl: string, closing: 
   return {
     config,
     runtime: systemRuntime(log),
-    secrets: loadSecrets(config),
     databaseUrl,
     pool,
     store,

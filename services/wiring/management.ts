@@ -1,3 +1,4 @@
+import { loadSecrets } from '../../infra/config/secrets.ts';
 import { createEmailIndex } from '../../infra/crypto/emailIndex.ts';
 import { createLoginGuard } from '../../infra/crypto/loginGuard.ts';
 import { deriveKeys } from '../../infra/crypto/masterKey.ts';
@@ -22,7 +23,8 @@ import type { Core } from './core.ts';
 
 /** Accounts and keys: for the HTTP routes, the command line and the first run. */
 export async function openManagement(core: Core, caughtUp: CaughtUp) {
-  const { config, pool, runtime, secrets, store } = core;
+  const { config, pool, runtime, store } = core;
+  const secrets = loadSecrets(config);
   const derived = deriveKeys(Buffer.from(secrets.masterKey, 'hex'));
   const tokens = createAccessTokens(Buffer.from(secrets.jwtSecret), runtime.clock);
   const accounts = new AccountService({

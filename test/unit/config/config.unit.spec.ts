@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, configSchema, parseConfig } from '../../../infra/config/config.ts';
+import { ConfigError, configSchema, parseConfig, ROLES, type Role } from '../../../infra/config/config.ts';
 
 /** The problems of an environment, none when it is fine. */
-function problems(environment: Readonly<Record<string, string>>): readonly string[] {
+function problems(environment: Readonly<Record<string, string>>, role?: Role): readonly string[] {
   try {
-    parseConfig(environment);
+    parseConfig(environment, role);
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
@@ -18,6 +18,10 @@ describe('The configuration', () => {
       PORT: 8787,
       HOST: '127.0.0.1',
       DATA_DIR: '.tallystick',
+      KAFKA_TOPIC: 'tallystick.events',
+      KAFKA_PARTITIONS: 12,
+      KAFKA_REPLICATION: 1,
+      KAFKA_TLS: 'off',
       LOG_LEVEL: 'info',
       MAX_BODY_BYTES: 10_485_760,
       MAX_BODY_DEPTH: 64,
@@ -54,6 +58,15 @@ describe('The configuration', () => {
       HOST: '::1',
       DATA_DIR: '/var/lib/tallystick',
       DATABASE_URL: 'postgresql://user:pass@db/x',
+      KURRENTDB_URL: 'esdb+discover://kurrent:2113?tls=false',
+      KAFKA_BROKERS: 'one:9092,two:9092',
+      KAFKA_TOPIC: 'events',
+      KAFKA_PARTITIONS: '3',
+      KAFKA_REPLICATION: '3',
+      KAFKA_TLS: 'on',
+      KAFKA_USERNAME: 'user',
+      KAFKA_PASSWORD: 'password',
+      REDIS_URL: 'rediss://redis:6379/1',
       CHANNELS_FILE: 'channels.yaml',
       PRICE_FILE: 'prices.yaml',
       MASTER_KEY: 'ab'.repeat(32),
@@ -87,6 +100,12 @@ describe('The configuration', () => {
     ['PORT', ['-1', '65536', '1.5', 'http', '8787 ; rm']],
     ['LOG_LEVEL', ['loud', 'INFO', 'trace']],
     ['DATABASE_URL', ['mysql://x', 'db:5432', 'file:///etc/passwd']],
+    ['KURRENTDB_URL', ['http://kurrent:2113', 'kurrentdb:2113', 'kurrentdbs://x']],
+    ['KAFKA_BROKERS', ['kafka', 'kafka:port', 'one:9092, two:9092', ':9092', 'one:9092,']],
+    ['KAFKA_TOPIC', ['two words', 'a/b', 'x'.repeat(201)]],
+    ['KAFKA_PARTITIONS', ['0', '1001', 'many']],
+    ['KAFKA_TLS', ['yes', 'true']],
+    ['REDIS_URL', ['localhost:6379', 'http://redis']],
     ['MASTER_KEY', ['ab', 'AB'.repeat(32), 'zz'.repeat(32), 'ab'.repeat(33)]],
     ['JWT_SECRET', ['short', 'x'.repeat(31)]],
     ['MAX_BODY_BYTES', ['0', '-1', '1e99', 'Infinity', 'NaN', '10MB']],
@@ -119,6 +138,29 @@ describe('The configuration', () => {
     ]);
     expect(problems({ HOLD_TIMEOUT_MS: '5000', CALL_TOTAL_MS: '4000', PORT: 'x' })).toHaveLength(2);
     expect(problems({ HOLD_TIMEOUT_MS: '5000', CALL_TOTAL_MS: 'x' })).toHaveLength(1);
+  });
+
+  it('asks the processes of an installation for what they must share', () => {
+    const needed = (role: Role, environment: Readonly<Record<string, string>> = {}) => problems(environment, role);
+    expect(needed('relay')).toEqual([
+      'DATABASE_URL: is needed by a relay process',
+      'MASTER_KEY: is needed by a relay process',
+      'JWT_SECRET: is needed by a relay process',
+    ]);
+    expect(needed('projector')).toEqual(['DATABASE_URL: is needed by a projector process']);
+    expect(needed('worker')).toEqual(['DATABASE_URL: is needed by a worker process']);
+    expect(needed('publisher', { DATABASE_URL: 'postgres://db/x' })).toEqual([
+      'KAFKA_BROKERS: is needed by a publisher process',
+    ]);
+    const whole = { DATABASE_URL: 'postgres://db/x', MASTER_KEY: 'ab'.repeat(32), JWT_SECRET: 'x'.repeat(32) };
+    for (const role of ROLES) expect(needed(role, { ...whole, KAFKA_BROKERS: 'kafka:9092' })).toEqual([]);
+  });
+
+  it('takes user and password of Kafka together only', () => {
+    const half = ['KAFKA_USERNAME, KAFKA_PASSWORD: stand together or not at all'];
+    expect(problems({ KAFKA_USERNAME: 'user' })).toEqual(half);
+    expect(problems({ KAFKA_PASSWORD: 'password' })).toEqual(half);
+    expect(problems({ KAFKA_USERNAME: 'user', KAFKA_PASSWORD: 'password' })).toEqual([]);
   });
 
   it('never repeats a value, which may be a secret in the wrong place', () => {
