@@ -1,16 +1,26 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { ChannelQuirks } from '../ports.ts';
 import { chunkTemplate } from './chatAnswer.ts';
+import { shapeOf, type ChunkShape } from './chunkShape.ts';
+import {
+  isObject,
+  parseObject,
+  rewritten,
+  textAsSent,
+  usageAtPath,
+  type ForwardRules,
+  type Json,
+} from './forwardedChunk.ts';
 import type { ReceivedOutput } from './receivedOutput.ts';
-import { atPath } from './reportedUsage.ts';
 
 /** Images and audio arrive as deltas of several MB; beyond this an event is hostile. */
 const MAX_EVENT_CHARACTERS = 16 * 1024 * 1024;
 
-/** How OpenAI ends a chunk that has no usage; what stands right before the last brace is a member of the whole object. */
-const NULL_USAGE = ',"usage":null}';
+/** The most that is kept of an event that a network chunk has cut, so that the next one can be read with it. */
+const MAX_HELD_CHARACTERS = 65_536;
 
-type Json = Record<string, unknown>;
+/** An answer whose shape was looked for so often, and no event had it, has none. */
+const MAX_VAIN_SHAPES = 4;
 
 export interface ChatStreamOptions {
   readonly quirks: Pick<ChannelQuirks, 'usagePath'>;
@@ -24,11 +34,23 @@ export interface ChatStreamOptions {
 /**
  * Turns the bytes of an upstream's chat stream, however they are cut, into the events to forward. Usage and `[DONE]`
  * are kept back: they go out only after the settlement is durable, and usage only to a client that asked.
+ *
+ * Between two events, one of the shape that the last ones had is read by that shape. All else is read by the parser.
  */
 export class ChatStream {
-  readonly #options: ChatStreamOptions;
+  readonly #received: ReceivedOutput;
+  readonly #rules: ForwardRules;
   readonly #decoder = new TextDecoder('utf-8');
   readonly #parser: EventSourceParser;
+  /** The decoder is past the BOM and has no part of a character. */
+  #decoderIdle = false;
+  /** The parser has nothing of an event that is not ended. */
+  #betweenEvents = false;
+  /** The beginning of an event that a network chunk has cut. */
+  #held = '';
+  #shape: ChunkShape | null = null;
+  /** Shapes looked for since one was of use. */
+  #vainShapes = 0;
   #forward = '';
   #done = false;
   #usage: Json | null = null;
@@ -36,7 +58,9 @@ export class ChatStream {
   #template: Json | null = null;
 
   constructor(options: ChatStreamOptions) {
-    this.#options = options;
+    const { quirks, renameTo, usageWanted, received } = options;
+    this.#received = received;
+    this.#rules = { usagePath: quirks.usagePath, renameTo, usageWanted };
     this.#parser = createParser({
       maxBufferSize: MAX_EVENT_CHARACTERS,
       onEvent: ({ event, data }) => (event === 'error' ? this.#takeError(data) : this.#take(data)),
@@ -63,12 +87,12 @@ export class ChatStream {
 
   /** The members that every chunk of this answer shares, for the usage chunk that we write. */
   get template(): Json {
-    return this.#template ?? chunkTemplate({}, this.#options.renameTo ?? undefined);
+    return this.#template ?? chunkTemplate({}, this.#rules.renameTo ?? undefined);
   }
 
   /** Server-sent events to forward for these bytes; may be empty. */
   feed(chunk: Buffer): string {
-    return this.#parse(this.#decoder.decode(chunk, { stream: true }));
+    return this.#parse(this.#decode(chunk));
   }
 
   /** The upstream has closed: an event without its blank line still counts. */
@@ -76,12 +100,62 @@ export class ChatStream {
     return this.#parse(`${this.#decoder.decode()}\n\n`);
   }
 
+  /** The decoder is for the BOM and for cut characters; what is whole is decoded faster without it. */
+  #decode(chunk: Buffer): string {
+    const last = chunk.at(-1);
+    if (last === undefined) return '';
+    const endsWhole = last < 0x80;
+    if (this.#decoderIdle && endsWhole) return chunk.toString();
+    this.#decoderIdle = endsWhole;
+    return this.#decoder.decode(chunk, { stream: true });
+  }
+
   #parse(text: string): string {
     if (this.#failure) return '';
-    this.#parser.feed(text);
+    this.#read(this.#held + text, this.#held.length);
     const forward = this.#forward;
     this.#forward = '';
     return forward;
+  }
+
+  #read(text: string, alreadyHeld: number): void {
+    this.#held = '';
+    let at = 0;
+    while (at < text.length && !this.#failure) {
+      if (this.#betweenEvents && this.#shape) at = this.#readShaped(this.#shape, text, at);
+      const lineFeeds = text.indexOf('\n\n', at);
+      if (lineFeeds === -1) {
+        this.#readRest(text.slice(at), at >= alreadyHeld);
+        return;
+      }
+      this.#parser.feed(text.slice(at, lineFeeds + 2));
+      this.#betweenEvents = true;
+      at = lineFeeds + 2;
+    }
+  }
+
+  /** Reads the events of this shape; returns where another one begins. */
+  #readShaped(shape: ChunkShape, text: string, from: number): number {
+    let at = from;
+    while (shape.read(text, at)) {
+      this.#received.addText(shape.content);
+      this.#forward += shape.forwarded;
+      at = shape.end;
+    }
+    if (at === from) return from;
+    if (shape.unchanged) this.#forward += text.slice(from, at);
+    this.#vainShapes = 0;
+    return at;
+  }
+
+  /** Holds what may become an event of the shape. A carriage return could have ended an event already. */
+  #readRest(rest: string, isNew: boolean): void {
+    const mayHold = this.#betweenEvents && this.#shape !== null && isNew && rest.length <= MAX_HELD_CHARACTERS;
+    if (mayHold && !rest.includes('\r')) this.#held = rest;
+    else if (rest !== '') {
+      this.#parser.feed(rest);
+      this.#betweenEvents = false;
+    }
   }
 
   #take(data: string): void {
@@ -90,6 +164,7 @@ export class ChatStream {
     if (trimmed === '') return;
     if (trimmed === '[DONE]' || trimmed === '"[DONE]"') {
       this.#done = true;
+      this.#shape = null;
       return;
     }
     const chunk = parseObject(trimmed);
@@ -107,23 +182,25 @@ export class ChatStream {
   }
 
   #takeChunk(chunk: Json, text: string): void {
-    const { quirks, renameTo, received, usageWanted } = this.#options;
-    const pathUsage = quirks.usagePath === 'usage' ? undefined : atPath(chunk, quirks.usagePath);
-    const usage = pathUsage ?? chunk['usage'];
-    if (isObject(usage)) this.#usage = this.#usage && isEmptyUsage(usage) ? this.#usage : usage;
+    const rules = this.#rules;
+    const stated = usageAtPath(chunk, rules) ?? chunk['usage'];
+    const usage = isObject(stated) ? stated : null;
+    if (usage) this.#usage = this.#usage && isEmptyUsage(usage) ? this.#usage : usage;
     this.#failure = chunk['error'] || errorOfChoice(chunk['choices']) || null;
     if (this.#failure) return;
-    received.add(chunk['choices']);
+    const carried = this.#received.add(chunk['choices']);
     // Azure begins with a chunk that has no id of its own.
-    if (!this.#template?.['id']) this.#template = chunkTemplate(chunk, renameTo ?? chunk['model']);
-    if (Array.isArray(chunk['choices']) && chunk['choices'].length === 0 && isObject(usage)) return;
-    const renamed = renameTo !== null && chunk['model'] !== renameTo;
-    const hidesUsage = Object.hasOwn(chunk, 'usage') && (!usageWanted || chunk['usage'] !== null);
-    if (!renamed && hidesUsage && text.endsWith(NULL_USAGE)) this.#write(`${text.slice(0, -NULL_USAGE.length)}}`);
-    else if (pathUsage !== undefined)
-      this.#write(rewritten(withoutPath(chunk, quirks.usagePath), renameTo, usageWanted));
-    else if (renamed || hidesUsage) this.#write(rewritten(chunk, renameTo, usageWanted));
-    else this.#write(text);
+    if (!this.#template?.['id']) this.#template = chunkTemplate(chunk, rules.renameTo ?? chunk['model']);
+    if (Array.isArray(chunk['choices']) && chunk['choices'].length === 0 && usage) return;
+    this.#write(textAsSent(chunk, text, rules) ?? rewritten(chunk, rules));
+    if (carried) this.#learnShape(chunk, text);
+  }
+
+  /** Chunks without an id could change the template again. One with escapes may have the shape that is known. */
+  #learnShape(chunk: Json, text: string): void {
+    if (this.#vainShapes === MAX_VAIN_SHAPES || !this.#template?.['id'] || text.includes('\\')) return;
+    this.#vainShapes += 1;
+    this.#shape = shapeOf(chunk, text, this.#rules, this.#received.reasoningField) ?? this.#shape;
   }
 
   /** JSON has line breaks only between its tokens, and an event of ours is one line. */
@@ -132,44 +209,9 @@ export class ChatStream {
   }
 }
 
-function rewritten(chunk: Json, renameTo: string | null, usageWanted: boolean): string {
-  const { usage: _usage, ...rest } = chunk;
-  if (renameTo !== null) rest['model'] = renameTo;
-  if (usageWanted) rest['usage'] = null;
-  return JSON.stringify(rest);
-}
-
-/** A copy of the chunk without the member at the dotted path. */
-function withoutPath(chunk: Json, path: string): Json {
-  return without(chunk, path.split('.')) as Json;
-}
-
-function without(source: unknown, [step = '', ...rest]: readonly string[]): unknown {
-  if (Array.isArray(source)) {
-    return source.map((item: unknown, index) => (String(index) === step ? without(item, rest) : item));
-  }
-  if (!isObject(source)) return source;
-  const { [step]: inner, ...others } = source;
-  return rest.length === 0 ? others : { ...others, [step]: without(inner, rest) };
-}
-
 function errorOfChoice(choices: unknown): unknown {
   if (!Array.isArray(choices)) return undefined;
   return (choices as readonly ({ error?: unknown } | null)[]).find((choice) => choice?.error)?.error;
-}
-
-function parseObject(text: string): Json | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
-  } catch {
-    // The caller decides what text that is not JSON means.
-    return null;
-  }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isEmptyUsage(usage: Json): boolean {

@@ -1,22 +1,28 @@
 /** Characters kept for counting; the rest of a longer answer is extrapolated from them. */
 const KEPT_CHARACTERS = 262_144;
 
+/** So many pieces are kept before they are joined. */
+const MAX_PIECES = 64;
+
 /**
  * Folds what an upstream has sent into what an estimate needs: its text, and how many pieces it came in.
  * It exists so that a call that ends without reported usage is neither free nor invented. Never stored.
  */
 export class ReceivedOutput {
+  readonly reasoningField: string;
+  /** Joined pieces: a piece alone may be a slice that keeps a whole network chunk alive. */
+  readonly #joined: string[] = [];
   #pieces: string[] = [];
   #kept = 0;
   #characters = 0;
   #deltas = 0;
   #finishReason: string | null = null;
-  readonly #unfinished = new Set<unknown>();
-  readonly #ended = new Set<unknown>();
-  readonly #reasoningField: string;
+  /** Whether each choice that began has ended. */
+  readonly #endOfChoice = new Map<unknown, boolean>();
+  #unfinished = 0;
 
   constructor(reasoningField: string) {
-    this.#reasoningField = reasoningField;
+    this.reasoningField = reasoningField;
   }
 
   /** Takes the choices of an answer or of one chunk. Returns whether they carried content. */
@@ -32,6 +38,13 @@ export class ReceivedOutput {
     return carried;
   }
 
+  /** Takes a chunk of choices that have begun, of which nothing but this text is new. */
+  addText(text: string): void {
+    if (text === '') return;
+    this.#keep(text);
+    this.#deltas += 1;
+  }
+
   /** The last `finish_reason` seen. */
   get finishReason(): string | null {
     return this.#finishReason;
@@ -39,7 +52,7 @@ export class ReceivedOutput {
 
   /** Every choice that began has its `finish_reason`, so nothing but usage can follow. */
   get finished(): boolean {
-    return this.#ended.size > 0 && this.#unfinished.size === 0;
+    return this.#endOfChoice.size > 0 && this.#unfinished === 0;
   }
 
   /** No content has arrived. Once some has, an answer that costs nothing would be wrong. */
@@ -50,24 +63,30 @@ export class ReceivedOutput {
   /** The kept text, the factor to scale its tokens by, and a floor: a delta is at least one token. */
   toCount(): { text: string; scale: number; atLeast: number } {
     return {
-      text: this.#pieces.join(''),
+      text: this.#joined.join('') + this.#pieces.join(''),
       scale: this.#kept === 0 ? 1 : this.#characters / this.#kept,
       atLeast: this.#deltas,
     };
   }
 
   #follow(index: unknown, finishReason: unknown): void {
+    const ended = this.#endOfChoice.get(index);
     if (typeof finishReason === 'string') {
       this.#finishReason = finishReason;
-      this.#ended.add(index);
-      this.#unfinished.delete(index);
-    } else if (!this.#ended.has(index)) this.#unfinished.add(index);
+      if (ended === false) this.#unfinished -= 1;
+      this.#endOfChoice.set(index, true);
+    } else if (ended === undefined) {
+      this.#unfinished += 1;
+      this.#endOfChoice.set(index, false);
+    }
   }
 
   #addContent(content: unknown): boolean {
     if (!isObject(content)) return false;
     const before = this.#characters;
-    for (const field of ['content', 'refusal', this.#reasoningField]) this.#keep(textOf(content[field]));
+    this.#keep(textOf(content['content']));
+    this.#keep(textOf(content['refusal']));
+    this.#keep(textOf(content[this.reasoningField]));
     const calls: unknown = content['tool_calls'];
     if (Array.isArray(calls)) for (const call of calls) this.#keep(callText(isObject(call) ? call['function'] : null));
     this.#keep(callText(content['function_call']));
@@ -81,8 +100,10 @@ export class ReceivedOutput {
     const room = KEPT_CHARACTERS - this.#kept;
     if (room <= 0) return;
     const kept = text.length <= room ? text : text.slice(0, room);
-    this.#pieces.push(kept);
     this.#kept += kept.length;
+    if (this.#pieces.push(kept) < MAX_PIECES) return;
+    this.#joined.push(this.#pieces.join(''));
+    this.#pieces = [];
   }
 }
 

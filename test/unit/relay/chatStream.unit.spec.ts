@@ -114,6 +114,12 @@ describe('What a stream forwards', () => {
     expect(stream.template['id']).toBe('chatcmpl-1');
   });
 
+  it('takes the shared members from the last chunk when none has an id', () => {
+    const unnamed = (created: number) => ({ ...HELLO, id: '', created });
+    const { stream } = readStream([sse(unnamed(1), { ...STOP, id: '', created: 2 }, unnamed(1))]);
+    expect(stream.template['created']).toBe(1);
+  });
+
   it('puts JSON that came on several lines on one', () => {
     const { events } = readStream([Buffer.from(`data: {"id":"x",\ndata: "choices":[]\ndata: }\n\n`)]);
     expect(events).toEqual([{ id: 'x', choices: [] }]);
@@ -197,6 +203,13 @@ describe('A stream that fails', () => {
     const { events, stream } = readStream([sse(HELLO, data, STOP)]);
     expect(events).toEqual([HELLO]);
     expect(stream.failure).toEqual({ message: 'an event was not JSON' });
+  });
+
+  it('fails on an event named error that looks like the chunks before it, its name cut in two', () => {
+    const pieces = ['event: er', 'ror\n', sse(HELLO).toString()].map((piece) => Buffer.from(piece));
+    const { events, stream } = readStream([sse(HELLO), ...pieces]);
+    expect(events).toEqual([HELLO]);
+    expect(stream.failure).toEqual(HELLO);
   });
 
   it('does not take choices that are no objects for content', () => {

@@ -59,6 +59,13 @@ describe('What has been received of an answer', () => {
     expect(atLeast).toBe(3);
   });
 
+  it('takes the text of a chunk alone, of which there may be many', () => {
+    const output = received(delta({ content: '>' }));
+    const texts = Array.from({ length: 200 }, (_, number) => `${String(number)} `);
+    for (const text of [...texts, '']) output.addText(text);
+    expect(output.toCount()).toEqual({ text: `>${texts.join('')}`, scale: 1, atLeast: 201 });
+  });
+
   it('is finished when every choice that began has its reason', () => {
     const output = received([{ index: 0, delta: {} }], [{ index: 1, delta: {} }]);
     expect(output.finished).toBe(false);
