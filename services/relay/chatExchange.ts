@@ -60,7 +60,7 @@ export class ChatExchange {
   async run(): Promise<void> {
     const { timers } = this.#parts.runtime;
     const cancelCommit = this.#request.streamed
-      ? timers.after(this.#parts.commitAfterMs, () => this.#client.beginStream(this.#headers))
+      ? timers.after(this.#parts.commitAfterMs, () => this.#client.promiseStream(this.#headers))
       : null;
     try {
       await this.#attemptChannels();

@@ -90,11 +90,17 @@ export class ClientConnection implements RosterMember {
     this.#watchUnread();
   }
 
+  /** The head goes out with the first event. */
   beginStream(headers: readonly string[]): void {
     if (this.#gone === 'client_gone' || this.#response.headersSent) return;
     this.#response.writeHead(200, [...STREAM_HEADERS, ...headers]);
-    this.#response.flushHeaders();
     this.#keepAlive();
+  }
+
+  /** Begins a stream whose first event may be long in coming: the head goes out at once. */
+  promiseStream(headers: readonly string[]): void {
+    this.beginStream(headers);
+    if (!this.#response.writableEnded) this.#response.flushHeaders();
   }
 
   /** Writes whole server-sent events. Returns false when the upstream should pause until `whenDrained`. */

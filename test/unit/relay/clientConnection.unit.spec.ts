@@ -128,10 +128,14 @@ describe('A streamed answer', () => {
     expect(timers.pending).toBe(0);
   });
 
-  it('sends its head at once', async () => {
+  it('sends its head at once where nothing else may follow for long', async () => {
     const { client, connection } = await call();
-    connection.beginStream([]);
+    connection.promiseStream([]);
     expect(httpAnswer(await client.until('\r\n\r\n')).status).toBe(200);
+    connection.beginStream(['x-request-id', 'r2']);
+    connection.promiseStream(['x-request-id', 'r3']);
+    connection.end('data: [DONE]\n\n');
+    expect(httpAnswer(await client.until('0\r\n\r\n')).headers).not.toHaveProperty('x-request-id');
   });
 
   it('gets a comment when it has been silent, and only then', async () => {
