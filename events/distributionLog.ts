@@ -10,7 +10,10 @@ export interface PartitionRecord {
   readonly event: RecordedEvent | null;
   /** Of the event in the event store; of a mark, up to where the partition is complete. */
   readonly position: bigint;
-  /** Position of the event before it in this partition, 0 for the first. A reader who has not seen it has missed something. */
+  /**
+   * Position of the event before it in this partition, 0 for the first; of a mark, of the last event up to it. A reader
+   * who has not come that far has missed something.
+   */
   readonly previous: bigint;
 }
 
