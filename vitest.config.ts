@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** The suffix of a test file says what it needs: `unit` nothing, `int` a Postgres, `e2e` the whole process. */
+/** The suffix of a test file says what it needs: `unit` nothing, `int` a Postgres, `engine` Redis and Kafka too, `e2e` the whole process. */
 export default defineConfig({
   test: {
     // Two files at once keep two cores busy: most of the time a test waits for a database, a socket or a process.
@@ -14,6 +14,17 @@ export default defineConfig({
           globalSetup: 'test/support/globalSetup.ts',
           testTimeout: 30_000,
           hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'engines',
+          include: ['test/**/*.engine.spec.ts'],
+          globalSetup: ['test/support/globalSetup.ts', 'test/support/engineSetup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // The Kafka client sets a timer of negative length on every connection: KafkaJS 1751.
+          execArgv: ['--disable-warning=TimeoutNegativeWarning'],
         },
       },
       {

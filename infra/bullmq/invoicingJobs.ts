@@ -10,6 +10,8 @@ export const SWEEP = 'sweep';
 
 export const closeJob = z.strictObject({ accountId: identifier, period: periodLabel, early: z.boolean() });
 export type CloseJob = z.infer<typeof closeJob>;
+/** A sweep has nothing to say. */
+export type InvoicingJob = CloseJob | Record<string, never>;
 
 /** One job per account and period; an early closing is a job of its own, so that it is not lost behind one that will be refused. */
 export function closeJobId({ accountId, period, early }: CloseJob): string {

@@ -1,10 +1,8 @@
-import { createPostgresBackend, UnrecoverableError, withBackend } from 'bullmq';
+import { UnrecoverableError } from 'bullmq';
 import { InvoiceRefused } from '../../services/billing/invoicing/invoiceRefused.ts';
 import type { Log } from '../../services/runtime.ts';
-import { jobConnection, saidGoodbye } from './jobDatabase.ts';
-import { CLOSE, closeJob, INVOICING_QUEUE, SWEEP, type CloseJob } from './invoicingJobs.ts';
-
-const { Worker } = withBackend(createPostgresBackend);
+import { CLOSE, closeJob, SWEEP, type CloseJob } from './invoicingJobs.ts';
+import { saidGoodbye, type JobBackend } from './jobBackend.ts';
 
 /** What the jobs do. Results are kept as JSON, so they hold no bigint. */
 export interface InvoicingHandlers {
@@ -21,35 +19,30 @@ export interface InvoicingWorker {
 export interface WorkerOptions {
   /** Closings at the same time in this process; of different accounts, as a rule. */
   readonly concurrency?: number;
-  /** A job whose process has not been heard of for this long is given to another, milliseconds. */
+  /** A job whose process has not been heard of for this long is given to another, milliseconds; the same for all workers. */
   readonly lockMs?: number;
 }
 
 /** Works on invoicing jobs until closed. A job of a process that died is taken over after at most three `lockMs`. */
 export function startInvoicingWorker(
-  connectionString: string,
+  jobs: JobBackend,
   handlers: InvoicingHandlers,
   log: Log,
   { concurrency = 2, lockMs = 30_000 }: WorkerOptions = {},
 ): InvoicingWorker {
-  const worker = new Worker<CloseJob | Record<string, never>>(
-    INVOICING_QUEUE,
-    (job) => asJob(() => run(job.name, job.data, handlers)),
-    {
-      connection: jobConnection(connectionString),
-      concurrency,
-      lockDuration: lockMs,
-      stalledInterval: lockMs,
-      // Dying in the middle is harmless here; only a job that keeps killing its process is given up.
-      maxStalledCount: 10,
-    },
-  );
-  worker.on('error', (error) => log.warn({ error }, 'the invoicing worker lost its database'));
+  const worker = jobs.worker((job) => asJob(() => run(job.name, job.data, handlers)), {
+    concurrency,
+    lockDuration: lockMs,
+    stalledInterval: lockMs,
+    // Dying in the middle is harmless here; only a job that keeps killing its process is given up.
+    maxStalledCount: 10,
+  });
+  worker.on('error', (error) => log.warn({ error }, 'the invoicing worker lost the place of its jobs'));
   worker.on('failed', (job, error) => log.error({ job: job?.id, error }, 'an invoicing job failed'));
   worker.on('stalled', (jobId) => log.warn({ job: jobId }, 'an invoicing job is taken over from a process that died'));
   return {
     async close() {
-      await saidGoodbye(worker.close());
+      await saidGoodbye(worker);
     },
   };
 }

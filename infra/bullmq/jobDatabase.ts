@@ -1,10 +1,8 @@
 import { runMigrations, type PostgresPoolConfig } from 'bullmq';
 import pg from 'pg';
-import { untilAborted } from '../abortable.ts';
 
 /** BullMQ's tables have a schema of their own: they are no record and can be dropped, only waiting requests are lost. */
 const SCHEMA = 'bullmq';
-const GOODBYE_MS = 3_000;
 
 /** Brings BullMQ's tables up to date; several processes may do so at once. Throws Error with the cause. */
 export async function migrateJobs(connectionString: string): Promise<void> {
@@ -33,12 +31,4 @@ export function jobConnection(connectionString: string): PostgresPoolConfig {
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
   };
-}
-
-/**
- * BullMQ waits for its database without end when it closes. What a server that does not answer leaves open goes with the
- * process, and a job that is cut off is taken over like that of a process that died.
- */
-export async function saidGoodbye(closing: Promise<void>): Promise<void> {
-  await untilAborted(closing, AbortSignal.timeout(GOODBYE_MS));
 }

@@ -1,16 +1,12 @@
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
-import type { RateDecision, RateLimiter, RateState } from '../../services/relay/ports.ts';
+import type { RateDecision, RateLimiter } from '../../services/relay/ports.ts';
 import { Turns } from '../../services/turns.ts';
+import { decisionOf, RATE_WINDOW_MS, RATE_WINDOW_SECONDS, UNLIMITED, type RateWindow } from '../rateDecision.ts';
 
 interface Limits {
   readonly requestsPerMinute: number | null;
   readonly tokensPerMinute: number | null;
 }
-
-const WINDOW_SECONDS = 60;
-const WINDOW_MS = WINDOW_SECONDS * 1_000;
-
-const UNLIMITED: RateDecision = { allowed: true, retryAfterMs: 0, requests: null, tokens: null };
 
 /**
  * Requests and tokens per minute, counted in this process. A key's minute begins with its first call and what it has
@@ -31,33 +27,19 @@ export class MemoryRateLimiter implements RateLimiter {
   async #decide(keyId: string, limits: Limits, tokens: number): Promise<RateDecision> {
     const requests = await windowOf(this.#requests, keyId, limits.requestsPerMinute, 1);
     const tokensNow = await windowOf(this.#tokens, keyId, limits.tokensPerMinute, tokens);
-    const requestsWait = requests?.fits === false ? requests.resetMs : 0;
-    const tokensWait = tokensNow?.fits === false ? tokensNow.resetMs : 0;
-    const allowed = requests?.fits !== false && tokensNow?.fits !== false;
-    if (allowed) {
+    const decision = decisionOf(requests, tokensNow, tokens);
+    if (decision.allowed) {
       // Counted before they return: the memory counter works within the call.
       if (requests) void this.#requests.penalty(keyId, 1);
       if (tokensNow) void this.#tokens.penalty(keyId, tokens);
     }
-    return {
-      allowed,
-      retryAfterMs: Math.max(requestsWait, tokensWait),
-      requests: requests && stateOf(requests, allowed ? 1 : 0),
-      tokens: tokensNow && stateOf(tokensNow, allowed ? tokens : 0),
-    };
+    return decision;
   }
 }
 
 /** Only counts: each key has limits of its own, so the comparison is ours. */
 function counter(): RateLimiterMemory {
-  return new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: WINDOW_SECONDS });
-}
-
-interface Window {
-  readonly limit: number;
-  readonly used: number;
-  readonly resetMs: number;
-  readonly fits: boolean;
+  return new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: RATE_WINDOW_SECONDS });
 }
 
 /** The running minute of a key; null without a limit, and then without waiting for anything. */
@@ -66,7 +48,7 @@ function windowOf(
   keyId: string,
   limit: number | null,
   asked: number,
-): Promise<Window> | null {
+): Promise<RateWindow> | null {
   return limit === null ? null : runningWindow(counted, keyId, limit, asked);
 }
 
@@ -75,13 +57,9 @@ async function runningWindow(
   keyId: string,
   limit: number,
   asked: number,
-): Promise<Window> {
+): Promise<RateWindow> {
   const running: RateLimiterRes | null = await counted.get(keyId);
   const current = running && running.msBeforeNext > 0 ? running : null;
   const used = current?.consumedPoints ?? 0;
-  return { limit, used, resetMs: current?.msBeforeNext ?? WINDOW_MS, fits: used + asked <= limit };
-}
-
-function stateOf({ limit, used, resetMs }: Window, taken: number): RateState {
-  return { limit, remaining: Math.max(0, limit - used - taken), resetMs };
+  return { limit, used, resetMs: current?.msBeforeNext ?? RATE_WINDOW_MS, fits: used + asked <= limit };
 }

@@ -15,7 +15,7 @@ export interface PostgresEventStoreOptions {
   readonly log: Log;
   /** Bounds every call, milliseconds; 5 s by default. */
   readonly timeoutMs?: number;
-  /** How often subscriptions look for what other processes appended, and the least time between two pages that are not full; 25 ms by default. */
+  /** How often subscriptions look for what other processes appended; 25 ms by default. */
   readonly pollMs?: number;
   readonly readConnections?: number;
   /** Appends that may wait for the next commit; more are refused with StoreUnavailable. */
@@ -28,6 +28,8 @@ const MAX_BATCH_BYTES = 1_000_000;
 const EVENT_OVERHEAD_BYTES = 120;
 const MAX_REVISION = 2n ** 63n - 1n;
 const LONGEST_PAUSE_MS = 1_000;
+/** The least time between two pages that are not full, unless polls are more frequent. */
+const GATHER_MS = 25;
 
 /**
  * The event store in Postgres, on a migrated database. Waiting appends share one transaction (GroupCommit); each has
@@ -115,7 +117,7 @@ export class PostgresEventStore implements EventStore {
     for (;;) {
       await this.#head.beyond(after, signal);
       if (signal.aborted) return;
-      const notBefore = performance.now() + this.#pollMs;
+      const notBefore = performance.now() + Math.min(this.#pollMs, GATHER_MS);
       const page = await untilAborted(this.#readIfAvailable({ ...options, after }), signal);
       if (!page) {
         await pause(pauseMs, signal);
@@ -135,6 +137,11 @@ export class PostgresEventStore implements EventStore {
     const [row] = await this.#query<{ position: string }>(READ.head, []);
     if (!row) throw new Error('event_head has no row');
     return BigInt(row.position);
+  }
+
+  /** Another process says that the log has come this far; subscriptions look at once. It need not be true. */
+  hinted(head: bigint): void {
+    this.#head.hinted(head);
   }
 
   async close(): Promise<void> {

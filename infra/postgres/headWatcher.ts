@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../../services/runtime.ts';
+import { pause } from '../abortable.ts';
 
 const LONGEST_PAUSE_MS = 1_000;
 
@@ -19,6 +19,7 @@ export class HeadWatcher {
   readonly #waiters = new Set<Waiter>();
   #head = 0n;
   #polling = false;
+  #nextPoll = new AbortController();
 
   constructor(options: { readonly read: () => Promise<bigint>; readonly pollMs: number; readonly log: Log }) {
     this.#read = options.read;
@@ -31,6 +32,11 @@ export class HeadWatcher {
     if (head <= this.#head) return;
     this.#head = head;
     for (const waiter of [...this.#waiters]) if (waiter.after < head) waiter.wake();
+  }
+
+  /** Somebody says that the log has come this far: while anybody waits, the store is asked now and not only at the next poll. */
+  hinted(head: bigint): void {
+    if (head > this.#head) this.#nextPoll.abort();
   }
 
   /** Resolves when there is an event after this position, or when the signal aborts. */
@@ -56,6 +62,8 @@ export class HeadWatcher {
     this.#polling = true;
     let pauseMs = this.#pollMs;
     while (this.#waiters.size > 0) {
+      // Before reading, so that a hint that comes meanwhile is not lost.
+      this.#nextPoll = new AbortController();
       try {
         this.advanced(await this.#read());
         if (pauseMs > this.#pollMs) this.#log.info({}, 'the event store answers again');
@@ -64,7 +72,7 @@ export class HeadWatcher {
         if (pauseMs === this.#pollMs) this.#log.warn({ error }, 'the event store does not answer');
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
       }
-      await delay(pauseMs);
+      await pause(pauseMs, this.#nextPoll.signal);
     }
     this.#polling = false;
   }

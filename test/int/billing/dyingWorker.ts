@@ -1,5 +1,6 @@
 import type { Append, AppendResult, EventStore } from '../../../events/eventStore.ts';
 import { startInvoicingWorker } from '../../../infra/bullmq/invoicingWorker.ts';
+import { postgresJobs, redisJobs } from '../../../infra/bullmq/jobBackend.ts';
 import { PostgresEventStore } from '../../../infra/postgres/eventStore.ts';
 import { closePeriod } from '../../../services/billing/invoicing/closePeriod.ts';
 import { InvoiceNumbers } from '../../../services/billing/invoicing/invoiceNumbers.ts';
@@ -7,7 +8,7 @@ import { silentLog } from '../../support/log.ts';
 import { atTime, factsOf } from '../../unit/billing/world.ts';
 
 /** A worker of its own process that never comes past its first finalization: it says so and waits to be killed. */
-const url = process.argv[2] ?? '';
+const [, , url = '', redisUrl] = process.argv;
 const store = await PostgresEventStore.open({ connectionString: url, log: silentLog });
 const stuck: EventStore = {
   append(append: Append): Promise<AppendResult> {
@@ -32,4 +33,6 @@ const handlers = {
   close: async (request: Parameters<typeof closePeriod>[1]) => ({ closed: (await closePeriod(ports, request)).ok }),
   sweep: () => Promise.resolve(null),
 };
-startInvoicingWorker(url, handlers, silentLog, { lockMs: 1_000 });
+startInvoicingWorker(redisUrl === undefined ? postgresJobs(url) : redisJobs(redisUrl), handlers, silentLog, {
+  lockMs: 1_000,
+});

@@ -26,18 +26,22 @@ function oneEvent(label: string) {
   };
 }
 
-eventStoreContract('postgres', async () => {
-  const database = await testDatabase();
-  const store = await storeOn(database);
-  return {
-    store,
-    interrupt: () => killBackends(database),
-    async dispose() {
-      await store.close();
-      await database.close();
-    },
-  };
-});
+eventStoreContract(
+  'postgres',
+  async () => {
+    const database = await testDatabase();
+    const store = await storeOn(database);
+    return {
+      store,
+      interrupt: () => killBackends(database),
+      async dispose() {
+        await store.close();
+        await database.close();
+      },
+    };
+  },
+  { contiguous: true },
+);
 
 describe('the event store in Postgres', () => {
   it.each([

@@ -62,7 +62,7 @@ describe('The repository', () => {
 
 describe('The tests', () => {
   it('say by their suffix what they need, and every one is in a project', () => {
-    expect(testFiles.filter((file) => !/\.(unit|int|e2e)\.spec\.ts$/.test(file))).toEqual([]);
+    expect(testFiles.filter((file) => !/\.(unit|int|engine|e2e)\.spec\.ts$/.test(file))).toEqual([]);
     expect(testFiles.length).toBeGreaterThan(100);
   });
 

@@ -44,7 +44,7 @@ describe('Imports', () => {
       expect(SOURCES.filter((file) => file.room === room && file.imports.length > 0).length, room).toBeGreaterThan(5);
     }
     const wiring = SOURCES.find(({ path: file }) => file === 'services/wiring/core.ts');
-    expect(wiring?.imports).toContain('infra/postgres/eventStore.ts');
+    expect(wiring?.imports).toContain('infra/postgres/migrate.ts');
     expect(SOURCES.find(({ path: file }) => file === 'infra/postgres/database.ts')?.packages).toContain('pg');
   });
 

@@ -31,7 +31,7 @@ describe('The packages', () => {
   });
 
   it('are not needed to find what the scripts run', () => {
-    const files = [...filesBelow('services'), ...filesBelow('test')];
+    const files = [...filesBelow('services'), ...filesBelow('infra'), ...filesBelow('test')];
     const programs = [...Object.values(scripts), ...Object.values(bin)].flatMap(
       (text) => text.match(/[\w/]+\.ts/g) ?? [],
     );

@@ -1,0 +1,125 @@
+import {
+  createPostgresBackend,
+  createRedisBackend,
+  withBackend,
+  type BackendFactory,
+  type ConnectionOptions,
+  type IQueueBackend,
+  type JobProgress,
+  type Processor,
+  type Queue,
+  type Worker,
+} from 'bullmq';
+import type { Log } from '../../services/runtime.ts';
+import { untilAborted } from '../abortable.ts';
+import { closeRedis, connectRedis } from '../redis/connection.ts';
+import { assertNotEvicting, RedisUnavailable } from '../redis/evictionPolicy.ts';
+import { INVOICING_QUEUE, type InvoicingJob } from './invoicingJobs.ts';
+import { jobConnection, migrateJobs } from './jobDatabase.ts';
+
+type BackendQueue = Queue<InvoicingJob, unknown, string, InvoicingJob, unknown, string, IQueueBackend, unknown>;
+type BackendWorker = Worker<InvoicingJob, unknown, string, IQueueBackend, JobProgress, unknown>;
+export type JobQueue = Pick<
+  BackendQueue,
+  'add' | 'getJob' | 'getJobs' | 'retryJobs' | 'upsertJobScheduler' | 'getJobScheduler' | 'close' | 'disconnect'
+> & { on(event: 'error', listener: (error: Error) => void): unknown };
+
+export type JobWorker = Pick<BackendWorker, 'close' | 'disconnect'> & {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'failed', listener: (job: { readonly id?: string } | undefined, error: Error) => void): unknown;
+  on(event: 'stalled', listener: (jobId: string) => void): unknown;
+};
+
+export interface JobWorkerSettings {
+  readonly concurrency: number;
+  readonly lockDuration: number;
+  readonly stalledInterval: number;
+  readonly maxStalledCount: number;
+}
+
+/** Where jobs wait. Each queue and each worker has connections of its own. */
+export interface JobBackend {
+  /** To be awaited once, before the first queue or worker. Throws Error with the reason when jobs would not be safe there. */
+  prepare(log: Log): Promise<void>;
+  queue(): JobQueue;
+  worker(processor: Processor<InvoicingJob, unknown>, settings: JobWorkerSettings): JobWorker;
+}
+
+/** In the tables of a Postgres. */
+export function postgresJobs(connectionString: string): JobBackend {
+  const connection = jobConnection(connectionString);
+  return {
+    prepare: () => migrateJobs(connectionString),
+    ...bullOn(createPostgresBackend, { queue: connection, worker: connection }),
+  };
+}
+
+const GOODBYE_MS = 3_000;
+const PREFIX = '{tallystick}:jobs';
+const CONNECT_MS = 5_000;
+const ANSWER_MS = 10_000;
+const LONGEST_PAUSE_MS = 1_000;
+
+/** In a Redis, which must not evict (EvictingRedis); it may come up later. Jobs are no record there either: what a wiped Redis forgets, a sweep requests again. */
+export function redisJobs(url: string): JobBackend {
+  const common = {
+    url,
+    connectTimeout: CONNECT_MS,
+    retryStrategy: (tries: number) => Math.min(tries * 50, LONGEST_PAUSE_MS),
+  };
+  return {
+    async prepare(log) {
+      const redis = connectRedis(url, { name: 'check', log });
+      try {
+        await assertNotEvicting(redis);
+      } catch (error) {
+        if (!(error instanceof RedisUnavailable)) throw error;
+        log.warn({ error }, 'the Redis of the jobs is not there; they are taken up when it is');
+      } finally {
+        await closeRedis(redis);
+      }
+    },
+    ...bullOn<IQueueBackend, ConnectionOptions>(
+      createRedisBackend,
+      {
+        // Who asks for a job is told when it cannot be taken down; who works waits until there is one.
+        queue: { ...common, enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: ANSWER_MS },
+        worker: { ...common, maxRetriesPerRequest: null },
+      },
+      PREFIX,
+    ),
+  };
+}
+
+/** The same queue and worker on whatever keeps the jobs. */
+function bullOn<B extends IQueueBackend, C>(
+  factory: BackendFactory<B, C>,
+  connections: { readonly queue: C; readonly worker: C },
+  prefix?: string,
+): Pick<JobBackend, 'queue' | 'worker'> {
+  const { Queue, Worker } = withBackend<IQueueBackend, C>(factory);
+  const named = prefix === undefined ? {} : { prefix };
+  return {
+    queue: () => new Queue<InvoicingJob, unknown>(INVOICING_QUEUE, { ...named, connection: connections.queue }),
+    worker: (processor, settings) =>
+      new Worker<InvoicingJob, unknown>(INVOICING_QUEUE, processor, {
+        ...named,
+        ...settings,
+        connection: connections.worker,
+      }),
+  };
+}
+
+/**
+ * BullMQ waits for its server without end when it closes. What a server that does not answer leaves open goes with the
+ * process, and a job that is cut off is taken over like that of a process that died. Never rejects.
+ */
+export async function saidGoodbye(open: Pick<JobQueue, 'close' | 'disconnect'>): Promise<void> {
+  const closed = open.close().then(
+    () => true,
+    () => false,
+  );
+  if (await untilAborted(closed, AbortSignal.timeout(GOODBYE_MS))) return;
+  // Otherwise its connections would go on trying to reach the server.
+  void open.disconnect().catch(() => undefined);
+}

@@ -1,0 +1,3 @@
+/** A process that has nothing to do with engines. */
+process.stdout.write('here\n');
+setInterval(() => undefined, 60_000);
