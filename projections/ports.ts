@@ -5,6 +5,11 @@ export interface TransactionOptions {
   readonly schema: string;
   /** A name that only one transaction at a time may hold; waited for before the work starts, free again when it ends. */
   readonly lock: string;
+  /**
+   * Holds only these parts of the lock: transactions with other parts may go on beside it, none that holds the whole.
+   * With no part at all it only keeps those away.
+   */
+  readonly parts?: readonly number[];
   /** Bounds each statement, milliseconds; a bound of the adapter's own when absent. */
   readonly timeoutMs?: number;
 }

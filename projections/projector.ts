@@ -1,27 +1,23 @@
-import type { EventStore } from '../events/eventStore.ts';
+import { aligned, CATCH_UP_PAGE, type AligningParts } from './aligning.ts';
 import { applyPage } from './applyPage.ts';
 import type { LiveFeed } from './liveFeed.ts';
 import { readPages, type EventPage } from './pages.ts';
+import { WHOLE_LOG } from './partitioning.ts';
 import { backOffMs, pause } from './pause.ts';
-import type { Log, Timers, TransactionRunner } from './ports.ts';
+import type { Timers } from './ports.ts';
+import { portionOf } from './portions.ts';
 import type { Projection } from './projection.ts';
-import { checkpointOf } from './schema.ts';
+import { least } from './schema.ts';
 
-/** Far behind, fewer commits count for more than short locks. */
-const CATCH_UP_PAGE = 2_000;
-
-export interface ProjectorOptions {
-  readonly store: EventStore;
-  readonly transactions: TransactionRunner;
+export interface ProjectorOptions extends AligningParts {
   readonly timers: Timers;
-  readonly log: Log;
   readonly feed: LiveFeed;
   readonly signal: AbortSignal;
   /** Called whenever the position has changed. */
   readonly advanced: () => void;
 }
 
-/** Keeps one projection's tables up with the log. */
+/** Keeps one projection's tables up with the whole log. */
 export class Projector {
   readonly projection: Projection;
   readonly #options: ProjectorOptions;
@@ -65,7 +61,7 @@ export class Projector {
   async #follow(): Promise<void> {
     const { feed, signal } = this.#options;
     const { name } = this.projection;
-    this.#moveTo(await this.#storedPosition());
+    this.#moveTo(least(await aligned(this.#options, this.projection, WHOLE_LOG.partitions)));
     while (!signal.aborted) {
       if (this.#position < feed.begin) {
         feed.leave(name);
@@ -91,7 +87,8 @@ export class Projector {
   async #apply(page: EventPage): Promise<boolean> {
     const { transactions, log } = this.#options;
     const { name } = this.projection;
-    const outcome = await applyPage(transactions, log, { projection: this.projection, schema: name, live: true }, page);
+    const target = { projection: this.projection, schema: name, live: true, partitioning: WHOLE_LOG };
+    const outcome = await applyPage(transactions, log, target, portionOf(page, WHOLE_LOG, [page.after]));
     if (outcome.outcome === 'overtaken') {
       log.info({ projection: name, position: page.after }, 'another worker moved the checkpoint of a projection');
       return false;
@@ -104,10 +101,5 @@ export class Projector {
   #moveTo(position: bigint): void {
     this.#position = position;
     this.#options.advanced();
-  }
-
-  #storedPosition(): Promise<bigint> {
-    const { name } = this.projection;
-    return this.#options.transactions.transaction({ schema: name, lock: name }, checkpointOf);
   }
 }

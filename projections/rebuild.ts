@@ -1,10 +1,11 @@
 import type { EventStore } from '../events/eventStore.ts';
 import { applyPage, applyWhole, type PageOutcome, type Target } from './applyPage.ts';
 import { compareTable, tablesOf, type TableComparison } from './compare.ts';
-import { readPages, type EventPage } from './pages.ts';
+import { partitioning, WHOLE_LOG, type PartitionOf } from './partitioning.ts';
 import type { Log, TransactionRunner } from './ports.ts';
+import { readPortions, type Portion } from './portions.ts';
 import type { Projection, SqlExecutor } from './projection.ts';
-import { createSchema } from './schema.ts';
+import { checkpointsOf, createSchema, least, repartition, type Checkpoints } from './schema.ts';
 
 const PAGE = 2_000;
 /** The last step competes with readers for table locks, so it may have to be repeated. */
@@ -16,6 +17,8 @@ export interface RebuildParts {
   readonly store: EventStore;
   readonly transactions: TransactionRunner;
   readonly log: Log;
+  /** Needed when the live projection follows partitions. */
+  readonly partitionOf?: PartitionOf | undefined;
 }
 
 export interface RebuildOptions {
@@ -27,7 +30,7 @@ export interface RebuildOptions {
 
 export interface RebuildResult {
   readonly name: string;
-  /** Both sides hold the events up to here. */
+  /** Both sides hold the events up to here; of partitions that are ahead of others, the same ones after it. */
   readonly position: bigint;
   readonly tables: readonly TableComparison[];
   readonly equal: boolean;
@@ -48,7 +51,7 @@ export async function rebuild(
   options: RebuildOptions = { swap: 'whenEqual' },
 ): Promise<RebuildResult> {
   const { transactions, log } = parts;
-  const twin: Target = { projection, schema: `${projection.name}_rebuild`, live: false };
+  const twin: Target = { projection, schema: `${projection.name}_rebuild`, live: false, partitioning: WHOLE_LOG };
   await transactions.transaction({ schema: twin.schema, lock: twin.schema }, (sql) => makeTwin(sql, twin));
   let position = 0n;
   for (let attempt = 1; ; attempt += 1) {
@@ -56,7 +59,7 @@ export async function rebuild(
     try {
       return await transactions.transaction(
         { schema: twin.schema, lock: projection.name, timeoutMs: STATEMENT_TIMEOUT_MS },
-        (sql) => lastStep(sql, parts.store, twin, position, options),
+        (sql) => lastStep(sql, parts, twin, position, options),
       );
     } catch (error) {
       if (attempt === LAST_STEP_ATTEMPTS) throw error;
@@ -80,10 +83,10 @@ async function dropTwin(sql: SqlExecutor, twin: Target): Promise<void> {
 async function fillTwin({ store, transactions, log }: RebuildParts, twin: Target, from: bigint): Promise<bigint> {
   let position = from;
   for (;;) {
-    const goal = await transactions.transaction({ schema: twin.schema, lock: twin.schema }, (sql) =>
-      livePosition(sql, twin.projection.name),
+    const goal = await transactions.transaction({ schema: twin.schema, lock: twin.schema }, async (sql) =>
+      least(await checkpointsOf(sql, twin.projection.name)),
     );
-    await replay(store, twin, position, goal, (page) => applyPage(transactions, log, twin, page));
+    await replay(store, twin, [position], [goal], (portion) => applyPage(transactions, log, twin, portion));
     if (goal - position <= PAGE) return goal;
     position = goal;
   }
@@ -91,13 +94,13 @@ async function fillTwin({ store, transactions, log }: RebuildParts, twin: Target
 
 async function replay(
   store: EventStore,
-  { projection }: Target,
-  after: bigint,
-  upTo: bigint,
-  apply: (page: EventPage) => Promise<PageOutcome>,
+  { projection, partitioning: divided }: Target,
+  from: Checkpoints,
+  upTo: Checkpoints,
+  apply: (portion: Portion) => Promise<PageOutcome>,
 ): Promise<void> {
-  for await (const page of readPages(store, { after, upTo, limit: PAGE, projection })) {
-    const { outcome } = await apply(page);
+  for await (const portion of readPortions(store, { projection, partitioning: divided, from, upTo, limit: PAGE })) {
+    const { outcome } = await apply(portion);
     if (outcome === 'overtaken') throw new Error(`another rebuild of ${projection.name} has begun`);
   }
 }
@@ -105,14 +108,21 @@ async function replay(
 /** The caller holds the lock of the live projection, so it stands still until the transaction ends. */
 async function lastStep(
   sql: SqlExecutor,
-  store: EventStore,
+  { store, partitionOf }: RebuildParts,
   twin: Target,
   from: bigint,
   { swap, compare = true }: RebuildOptions,
 ): Promise<RebuildResult> {
   const { name } = twin.projection;
-  const position = await livePosition(sql, name);
-  await replay(store, twin, from, position, (page) => applyWhole(sql, twin, page));
+  const live = await checkpointsOf(sql, name);
+  const position = least(live);
+  await replay(store, twin, [from], [position], (portion) => applyWhole(sql, twin, portion));
+  if (live.length > 1) {
+    const divided: Target = { ...twin, partitioning: partitioning(live.length, partitionOf) };
+    const begin = live.map(() => position);
+    await repartition(sql, live.length);
+    await replay(store, divided, begin, live, (portion) => applyWhole(sql, divided, portion));
+  }
   const parked = await parkedAccounts(sql, twin.schema);
   const tables: TableComparison[] = [];
   for (const table of await tablesOf(sql, twin.schema)) {
@@ -139,11 +149,6 @@ async function changePlaces(sql: SqlExecutor, twin: Target): Promise<void> {
   await sql.query(`DROP SCHEMA ${name}_replaced CASCADE`);
   await sql.query('DELETE FROM public.parked_accounts WHERE projection = $1', [name]);
   await sql.query('UPDATE public.parked_accounts SET projection = $1 WHERE projection = $2', [name, twin.schema]);
-}
-
-async function livePosition(sql: SqlExecutor, name: string): Promise<bigint> {
-  const { rows } = await sql.query<{ position: string }>(`SELECT position FROM ${name}.checkpoint`);
-  return BigInt(rows[0]?.position ?? 0);
 }
 
 async function parkedAccounts(sql: SqlExecutor, name: string): Promise<readonly string[]> {

@@ -1,58 +1,60 @@
-import type { EventStore } from '../events/eventStore.ts';
+import type { DistributionLog } from '../events/distributionLog.ts';
+import { aligned, type AligningParts } from './aligning.ts';
+import { Arrivals } from './arrivals.ts';
+import { CheckpointWatch } from './checkpointWatch.ts';
 import { LiveFeed } from './liveFeed.ts';
-import type { Log, Timers, TransactionRunner } from './ports.ts';
-import type { Projection } from './projection.ts';
+import { PartitionGroup } from './partitionGroup.ts';
+import { WHOLE_LOG, type PartitionOf } from './partitioning.ts';
+import type { Timers } from './ports.ts';
+import type { Projection, SqlExecutor } from './projection.ts';
 import { Projector } from './projector.ts';
 import { rebuild } from './rebuild.ts';
-import { checkpointOf, prepareSchemas } from './schema.ts';
+import { greatest, least, prepareSchemas } from './schema.ts';
+
+export { ProjectionLagging } from './arrivals.ts';
 
 /** Short, because settling a page's holds keeps new holds of the same keys waiting until the page commits. */
 const URGENT_PAGE = 500;
 /** Events that one transaction takes at most, when there are as many: larger pages cost less per event. */
 const PAGE = 2_000;
-const CAUGHT_UP_TIMEOUT_MS = 5_000;
 
-export interface RunnerOptions {
-  readonly store: EventStore;
-  readonly transactions: TransactionRunner;
+export interface RunnerOptions extends AligningParts {
   readonly timers: Timers;
-  readonly log: Log;
   readonly projections: readonly Projection[];
+  /** Follows the partitions of a distribution log instead of the store. */
+  readonly distribution?: {
+    readonly log: DistributionLog;
+    readonly partitionOf: PartitionOf;
+    /** To look at what other processes have done. */
+    readonly sql: SqlExecutor;
+  };
 }
 
 export interface ProjectionStatus {
   readonly name: string;
-  /** The last position whose effects are committed. */
+  /** The last position whose effects are committed, as last seen. */
   readonly position: bigint;
   /** Accounts that it passes over. */
   readonly parked: number;
 }
 
-/** A projection did not reach a position in time; it may still do so. */
-export class ProjectionLagging extends Error {
-  override readonly name = 'ProjectionLagging';
-}
-
-interface Group {
-  readonly feed: LiveFeed;
-  readonly projectors: readonly Projector[];
-}
-
-interface Waiter {
-  readonly arrived: () => boolean;
-  readonly resolve: () => void;
-}
+type Following = Pick<Projector, 'projection' | 'position' | 'parked'>;
 
 /** Keeps read models up with the log. Several runners may work on the same tables; each page is applied once. */
 export class ProjectionRunner {
   readonly #options: RunnerOptions;
   readonly #stopping = new AbortController();
-  #projectors: readonly Projector[] = [];
+  readonly #arrivals: Arrivals;
+  readonly #watch: CheckpointWatch | null;
+  #projectors: readonly Following[] = [];
   #running: Promise<unknown> = Promise.resolve();
-  #waiters: readonly Waiter[] = [];
 
   constructor(options: RunnerOptions) {
-    this.#options = options;
+    const { timers, distribution } = options;
+    const names = options.projections.map(({ name }) => name);
+    this.#options = { ...options, partitionOf: distribution?.partitionOf ?? options.partitionOf };
+    this.#arrivals = new Arrivals(timers, names, (name) => this.#positionOf(name));
+    this.#watch = distribution ? new CheckpointWatch({ sql: distribution.sql, timers, projections: names }) : null;
   }
 
   /**
@@ -60,33 +62,51 @@ export class ProjectionRunner {
    * or StoreUnavailable when it cannot begin.
    */
   async start(): Promise<void> {
-    const { projections, transactions, store, log } = this.#options;
+    const { projections, transactions } = this.#options;
     for (const outdated of await prepareSchemas(transactions, projections)) {
-      await rebuild({ store, transactions, log }, outdated, { swap: 'always', compare: false });
+      await rebuild(this.#options, outdated, { swap: 'always', compare: false });
     }
     const urgent = projections.filter((projection) => projection.urgent);
     const others = projections.filter((projection) => !projection.urgent);
-    const groups: Group[] = [];
-    if (urgent.length > 0) groups.push(await this.#group(urgent, URGENT_PAGE));
-    if (others.length > 0) groups.push(await this.#group(others, PAGE));
-    this.#projectors = groups.flatMap(({ projectors }) => projectors);
-    this.#running = Promise.all(
-      groups.flatMap(({ feed, projectors }) => [feed.run(), ...projectors.map((p) => p.run())]),
-    );
+    if (urgent.length > 0) await this.#follow('urgent', urgent, URGENT_PAGE);
+    if (others.length > 0) await this.#follow('others', others, PAGE);
   }
 
-  /** Projectors that share a feed, which begins where the furthest of them stands. */
-  async #group(projections: readonly Projection[], pageSize: number): Promise<Group> {
+  /** Projections that read the log together. */
+  async #follow(group: string, projections: readonly Projection[], pageSize: number): Promise<void> {
+    const { distribution } = this.#options;
+    const { projectors, running } = distribution
+      ? this.#followPartitions(`projections-${group}`, projections, pageSize, distribution)
+      : await this.#followStore(projections, pageSize);
+    this.#projectors = [...this.#projectors, ...projectors];
+    this.#running = Promise.all([this.#running, running]);
+  }
+
+  #followPartitions(
+    group: string,
+    projections: readonly Projection[],
+    pageSize: number,
+    { log: distribution, partitionOf }: NonNullable<RunnerOptions['distribution']>,
+  ) {
     const { store, transactions, timers, log } = this.#options;
+    const parts = { store, transactions, timers, log, distribution, partitionOf, signal: this.#stopping.signal };
+    const following = new PartitionGroup(projections, { ...parts, group, pageSize });
+    return { projectors: following.projectors, running: following.run() };
+  }
+
+  /** They share a feed, which begins where the furthest of them stands. */
+  async #followStore(projections: readonly Projection[], pageSize: number) {
+    const { store, timers, log } = this.#options;
     const { signal } = this.#stopping;
-    const positions = await Promise.all(
-      projections.map(({ name }) => transactions.transaction({ schema: name, lock: name }, checkpointOf)),
+    const checkpoints = await Promise.all(
+      projections.map((projection) => aligned(this.#options, projection, WHOLE_LOG.partitions)),
     );
-    const after = positions.reduce((furthest, position) => (position > furthest ? position : furthest), 0n);
+    const after = greatest(checkpoints.map(least));
     const types = new Set(projections.flatMap((projection) => [...(projection.types ?? [])]));
     const feed = new LiveFeed({ store, timers, log, after, pageSize, types, signal });
-    const parts = { store, transactions, timers, log, feed, signal, advanced: () => this.#wake() };
-    return { feed, projectors: projections.map((projection) => new Projector(projection, parts)) };
+    const parts = { ...this.#options, feed, signal, advanced: () => this.#arrivals.look() };
+    const projectors = projections.map((projection) => new Projector(projection, parts));
+    return { projectors, running: Promise.all([feed.run(), ...projectors.map((projector) => projector.run())]) };
   }
 
   /** Finishes the pages in hand, then resolves. */
@@ -103,35 +123,12 @@ export class ProjectionRunner {
    * Resolves when the named projections, or all, have committed everything up to a position. Events of parked accounts
    * count as done. Throws ProjectionLagging after `timeoutMs`.
    */
-  async caughtUp(position: bigint, names?: readonly string[], timeoutMs = CAUGHT_UP_TIMEOUT_MS): Promise<void> {
-    const awaited = this.#named(names);
-    const behind = () => awaited.filter((projector) => projector.position < position);
-    if (behind().length === 0) return;
-    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    const cancel = this.#options.timers.after(timeoutMs, () => {
-      const late = behind().map(({ projection, position: reached }) => `${projection.name} at ${String(reached)}`);
-      reject(new ProjectionLagging(`not at position ${String(position)} in time: ${late.join(', ')}`));
-    });
-    const waiter = { arrived: () => behind().length === 0, resolve: () => resolve(undefined) };
-    this.#waiters = [...this.#waiters, waiter];
-    try {
-      await promise;
-    } finally {
-      cancel();
-      this.#waiters = this.#waiters.filter((other) => other !== waiter);
-    }
+  async caughtUp(position: bigint, names?: readonly string[], timeoutMs?: number): Promise<void> {
+    if (this.#watch) await this.#watch.caughtUp(position, names, timeoutMs);
+    else await this.#arrivals.wait(position, names, timeoutMs);
   }
 
-  #named(names: readonly string[] | undefined): readonly Projector[] {
-    if (!names) return this.#projectors;
-    const known = this.#projectors.filter(({ projection }) => names.includes(projection.name));
-    if (known.length < names.length) throw new Error(`not all of these are running projections: ${names.join(', ')}`);
-    return known;
-  }
-
-  #wake(): void {
-    for (const waiter of this.#waiters) {
-      if (waiter.arrived()) waiter.resolve();
-    }
+  #positionOf(name: string): bigint | null {
+    return this.#projectors.find(({ projection }) => projection.name === name)?.position ?? null;
   }
 }

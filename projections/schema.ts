@@ -32,7 +32,7 @@ export async function prepareSchemas(
 async function schemaVersion(sql: SqlExecutor, projection: Projection): Promise<number> {
   const { rows: schemas } = await sql.query('SELECT FROM pg_namespace WHERE nspname = $1', [projection.name]);
   if (schemas.length === 0) await createSchema(sql, projection.name, projection);
-  const { rows } = await sql.query<{ version: number }>('SELECT version FROM checkpoint');
+  const { rows } = await sql.query<{ version: number }>('SELECT version FROM checkpoint LIMIT 1');
   if (!rows[0]) throw new Error(`${projection.name}.checkpoint has no row`);
   return rows[0].version;
 }
@@ -41,17 +41,48 @@ async function schemaVersion(sql: SqlExecutor, projection: Projection): Promise<
 export async function createSchema(sql: SqlExecutor, schema: string, projection: Projection): Promise<void> {
   await sql.query(`CREATE SCHEMA ${schema}`);
   await sql.query(projection.ddl);
+  // One row per partition that the tables follow: one row, 0, when they follow the whole log. Everything of a partition
+  // up to its position is applied and nothing after it, so the least position is how far the tables are complete.
   await sql.query(`CREATE TABLE checkpoint (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    partition integer PRIMARY KEY,
     position bigint NOT NULL,
     version integer NOT NULL
   ) WITH (fillfactor = 50)`);
-  await sql.query('INSERT INTO checkpoint (position, version) VALUES (0, $1)', [projection.version]);
+  await sql.query('INSERT INTO checkpoint (partition, position, version) VALUES (0, 0, $1)', [projection.version]);
 }
 
-/** How far a schema has got. */
-export async function checkpointOf(sql: SqlExecutor): Promise<bigint> {
-  const { rows } = await sql.query<{ position: string }>('SELECT position FROM checkpoint');
-  if (!rows[0]) throw new Error('the checkpoint has no row');
-  return BigInt(rows[0].position);
+/** The positions at which tables stand, by partition; a single one when they follow the whole log. */
+export type Checkpoints = readonly bigint[];
+
+/** How far a schema has got; of the transaction's own schema when none is named. */
+export async function checkpointsOf(sql: SqlExecutor, schema?: string): Promise<Checkpoints> {
+  const table = schema === undefined ? 'checkpoint' : `${schema}.checkpoint`;
+  const { rows } = await sql.query<{ position: string }>(`SELECT position FROM ${table} ORDER BY partition`);
+  if (rows.length === 0) throw new Error('the checkpoint has no row');
+  return rows.map(({ position }) => BigInt(position));
+}
+
+/**
+ * Divides the log into another number of partitions. Does nothing unless all stand at the same position. The transaction
+ * must hold the whole lock of the tables.
+ */
+export async function repartition(sql: SqlExecutor, partitions: number): Promise<void> {
+  const { rows } = await sql.query<{ position: string; version: number }>(
+    'SELECT DISTINCT position, version FROM checkpoint',
+  );
+  const [same, another] = rows;
+  if (!same || another) return;
+  await sql.query('DELETE FROM checkpoint');
+  await sql.query(
+    'INSERT INTO checkpoint (partition, position, version) SELECT p, $2, $3 FROM generate_series(0, $1 - 1) AS p',
+    [partitions, same.position, same.version],
+  );
+}
+
+export function least(checkpoints: Checkpoints): bigint {
+  return checkpoints.reduce((lower, position) => (position < lower ? position : lower));
+}
+
+export function greatest(checkpoints: Checkpoints): bigint {
+  return checkpoints.reduce((higher, position) => (position > higher ? position : higher));
 }

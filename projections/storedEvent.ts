@@ -1,10 +1,7 @@
 import { decode, MalformedEvent, type DomainEvent } from '../events/codec.ts';
-import { identifier } from '../events/envelope.ts';
+import { accountIdIn } from '../events/envelopeIn.ts';
 import type { RecordedEvent } from '../events/eventStore.ts';
 import type { ProjectedEvent } from './projection.ts';
-
-/** Stands for the account of an event that names none. Not an identifier, so no account has it. */
-const NOBODY = '?';
 
 /** An event on its way to the projections, which share it, so that it is decoded once. */
 export class StoredEvent implements ProjectedEvent {
@@ -38,20 +35,5 @@ export class StoredEvent implements ProjectedEvent {
   get accountId(): string {
     this.#accountId ??= this.#event?.accountId ?? accountIdIn(this.recorded.data);
     return this.#accountId;
-  }
-}
-
-/** The account that stored bytes name, `?` when they name none. Bytes that are no JSON any more are searched for it. */
-export function accountIdIn(data: string): string {
-  const named = identifier.safeParse(fieldOf(data));
-  return named.success ? named.data : NOBODY;
-}
-
-function fieldOf(data: string): unknown {
-  try {
-    const body: unknown = JSON.parse(data);
-    return typeof body === 'object' && body !== null && 'accountId' in body ? body.accountId : null;
-  } catch {
-    return /"accountId":"([^"\\]*)"/.exec(data)?.[1];
   }
 }

@@ -43,8 +43,7 @@ export class PostgresOrphanedHolds implements OrphanedHolds {
   async endCounted(requestId: string, accountId: string, position: bigint): Promise<boolean> {
     const rows = await this.#query<{ ended: string }>(
       `SELECT public.settle_holds(ARRAY[$1::uuid]) AS ended
-       FROM quota.checkpoint c
-       WHERE c.position >= $2
+       WHERE (SELECT min(c.position) FROM quota.checkpoint c) >= $2
          AND NOT EXISTS (SELECT FROM public.parked_accounts p WHERE p.projection = 'quota' AND p.account_id = $3)`,
       [requestId, String(position), accountId],
     );

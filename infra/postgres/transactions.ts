@@ -35,11 +35,21 @@ export class PostgresTransactions implements TransactionRunner {
 /** Less than a statement may take, so that waiting ends by an answer of the server and not by losing the connection. */
 const LOCK_TIMEOUT_MS = 3_000;
 
-/** One round trip. The lock is held until the transaction ends; its key is a hash of its name. */
-function opening({ schema, lock }: TransactionOptions): string {
+/** One round trip. Locks are held until the transaction ends; their keys are hashes of their names. */
+function opening({ schema, lock, parts }: TransactionOptions): string {
   return `SET LOCAL search_path TO ${pg.escapeIdentifier(schema)}; SET LOCAL synchronous_commit TO off;
     SET LOCAL lock_timeout TO ${String(LOCK_TIMEOUT_MS)};
-    SELECT pg_advisory_xact_lock(hashtextextended(${pg.escapeLiteral(`projection ${lock}`)}, 0))`;
+    ${parts === undefined ? locking('', lock) : lockingParts(lock, parts)}`;
+}
+
+/** Who holds parts shares the whole. The order is the same for all, so that nobody waits in a circle. */
+function lockingParts(lock: string, parts: readonly number[]): string {
+  const ordered = [...new Set(parts)].sort((a, b) => a - b);
+  return [locking('_shared', lock), ...ordered.map((part) => locking('', `${lock} ${String(part)}`))].join('; ');
+}
+
+function locking(kind: '' | '_shared', name: string): string {
+  return `SELECT pg_advisory_xact_lock${kind}(hashtextextended(${pg.escapeLiteral(`projection ${name}`)}, 0))`;
 }
 
 /**

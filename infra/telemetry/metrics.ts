@@ -4,6 +4,9 @@ import type { RelayMetrics } from '../../services/relay/ports.ts';
 
 const ENDINGS = { RequestCompleted: 'completed', RequestFailed: 'failed', RequestAborted: 'aborted' } as const;
 
+/** One value, or one for each name. */
+type Reading = number | Readonly<Record<string, number>>;
+
 /** The Prometheus registry of one process. No label ever holds a key, an account or a user. */
 export function createMetrics() {
   const registry = new Registry();
@@ -65,14 +68,14 @@ export function createMetrics() {
   };
 
   /** A gauge read when Prometheus asks. */
-  const gauge = (name: string, help: string, read: () => number | Readonly<Record<string, number>>): void => {
+  const gauge = (name: string, help: string, read: () => Reading | Promise<Reading>): void => {
     new Gauge({
       name,
       help,
       labelNames: ['name'],
       registers,
-      collect() {
-        const value = read();
+      async collect() {
+        const value = await read();
         if (typeof value === 'number') this.set(value);
         else for (const [label, each] of Object.entries(value)) this.set({ name: label }, each);
       },

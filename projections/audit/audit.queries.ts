@@ -66,23 +66,29 @@ export class AuditQueries {
   }
 
   /**
-   * How far the chains go, in one snapshot: the checkpoint, all heads (or that of one account), and the position of an
-   * entry that stands past the checkpoint, where none may be.
+   * How far the chains go, in one snapshot: the least checkpoint, up to which all have come, and the furthest; all heads
+   * (or that of one account); and the position of an entry past every checkpoint, where none may be.
    */
   async extent(accountId: string | null): Promise<ChainExtent> {
-    const { rows } = await this.#sql.query<{ position: string; beyond: string | null; heads: HeadColumns[] | null }>(
-      `SELECT c.position,
-         (SELECT min(e.position)::text FROM audit.entries e WHERE e.position > c.position OR e.position < 1) AS beyond,
+    const { rows } = await this.#sql.query<{
+      position: string | null;
+      furthest: string | null;
+      beyond: string | null;
+      heads: HeadColumns[] | null;
+    }>(
+      `SELECT c.position, c.furthest,
+         (SELECT min(e.position)::text FROM audit.entries e WHERE e.position > c.furthest OR e.position < 1) AS beyond,
          (SELECT json_agg(json_build_object('accountId', h.account_id, 'sequence', h.sequence::text,
             'position', h.position::text, 'hash', encode(h.hash, 'hex')) ORDER BY h.account_id)
           FROM audit.heads h WHERE $1::text IS NULL OR h.account_id = $1) AS heads
-       FROM audit.checkpoint c`,
+       FROM (SELECT min(position) AS position, max(position) AS furthest FROM audit.checkpoint) AS c`,
       [accountId],
     );
     const [row] = rows;
-    if (!row) throw new Error('audit.checkpoint has no row');
+    if (!row || row.position === null || row.furthest === null) throw new Error('audit.checkpoint has no row');
     return {
       position: BigInt(row.position),
+      furthest: BigInt(row.furthest),
       beyond: row.beyond === null ? null : BigInt(row.beyond),
       heads: (row.heads ?? []).map(toHead),
     };
@@ -91,6 +97,7 @@ export class AuditQueries {
 
 export interface ChainExtent {
   readonly position: bigint;
+  readonly furthest: bigint;
   readonly beyond: bigint | null;
   readonly heads: readonly ChainHead[];
 }

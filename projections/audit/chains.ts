@@ -1,5 +1,5 @@
+import { accountIdIn } from '../../events/envelopeIn.ts';
 import type { RecordedEvent } from '../../events/eventStore.ts';
-import { accountIdIn } from '../storedEvent.ts';
 import type { ChainEntry, ChainHead } from './audit.queries.ts';
 import { chainHash, GENESIS } from './chain.ts';
 import { finding, type FirstDifference } from './finding.ts';
@@ -43,12 +43,16 @@ export class Chains {
     return null;
   }
 
-  /** What no single event shows: a stored head that is not an end, and a kept head that was never met. */
-  compareHeads(stored: readonly ChainHead[], position: bigint): FirstDifference | null {
+  /**
+   * What no single event shows: a stored head that is not an end, and a kept head that was never met. Everything was
+   * compared up to `position`; heads after it and up to `furthest` are of partitions that are ahead of others.
+   */
+  compareHeads(stored: readonly ChainHead[], position: bigint, furthest: bigint): FirstDifference | null {
     const computed = new Map(this.heads().map((head) => [head.accountId, head]));
     for (const head of stored) {
       const end = computed.get(head.accountId);
-      if (end?.sequence !== head.sequence || end.hash !== head.hash || end.position !== head.position) {
+      const ahead = head.position > position && head.position <= furthest;
+      if (!ahead && (end?.sequence !== head.sequence || end.hash !== head.hash || end.position !== head.position)) {
         return finding('head_differs', end?.position ?? head.position, head);
       }
       computed.delete(head.accountId);

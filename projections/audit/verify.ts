@@ -10,7 +10,7 @@ export interface AuditReport {
   readonly accounts: number;
   /** Events whose hash was recomputed. */
   readonly events: number;
-  /** Up to here the record was looked at: to the audit checkpoint, unless there is a difference. */
+  /** Up to here the record was looked at: to the least audit checkpoint, unless there is a difference. */
   readonly position: bigint;
   readonly firstDifference: FirstDifference | null;
   /** Recomputed heads, by account id; as far as the first difference, if there is one. For keeping elsewhere. */
@@ -25,7 +25,7 @@ export interface AuditOptions {
 }
 
 /**
- * Recomputes every chain from the stored events alone, from the beginning to the audit checkpoint, and compares it with
+ * Recomputes every chain from the stored events alone, from the beginning to the least audit checkpoint, and compares it with
  * the audit's tables and with a head that was kept elsewhere. Stops at the first difference in log order. Safe while
  * both grow. Throws StoreUnavailable.
  */
@@ -49,7 +49,7 @@ export async function verifyAudit(
     position = last;
   }
   if (!difference && extent.beyond !== null) difference = finding('entry_unexpected', extent.beyond, {});
-  difference ??= chains.compareHeads(extent.heads, extent.position);
+  difference ??= chains.compareHeads(extent.heads, extent.position, extent.furthest);
   const heads = chains.heads();
   return {
     ok: difference === null,

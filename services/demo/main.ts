@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseConfig } from '../../infra/config/config.ts';
+import { configSchema, parseConfig } from '../../infra/config/config.ts';
 import { createLogger } from '../../infra/telemetry/log.ts';
 import { AuditQueries } from '../../projections/audit/audit.queries.ts';
 import { verifyAudit } from '../../projections/audit/verify.ts';
@@ -11,7 +11,10 @@ import { Unmet } from './expectation.ts';
 import { tellStory } from './story.ts';
 import type { World } from './world.ts';
 
-/** `npm run demo`: the story on a service of its own, which leaves nothing behind. Exit codes: 0 as promised, 1 not. */
+/**
+ * `npm run demo`: the story on a service of its own, which leaves nothing behind. Beside its own PostgreSQL it uses the engines that the environment
+ * names, and there it leaves its records. Exit codes: 0 as promised, 1 not.
+ */
 const dataDirectory = await mkdtemp(path.join(tmpdir(), 'tallystick-demo-'));
 const warnings: string[] = [];
 const log = createLogger('warn', { write: (line) => warnings.push(line) });
@@ -28,7 +31,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  const config = parseConfig({ DATA_DIR: dataDirectory, PORT: '0' });
+  const config = parseConfig({ ...enginesIn(process.env), DATA_DIR: dataDirectory, PORT: '0' });
   service = await startService(config, log, {});
   await tellStory(worldOf(service));
   await leave();
@@ -40,6 +43,12 @@ try {
     process.stderr.write(`${error instanceof Error ? String(error.stack) : String(error)}\n`);
   process.stderr.write(warnings.join(''));
   await leave();
+}
+
+/** Nothing else of the environment may change the story. */
+function enginesIn(environment: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  const names = Object.keys(configSchema.shape).filter((name) => /^(KURRENTDB|KAFKA|REDIS)_/.test(name));
+  return Object.fromEntries(names.map((name) => [name, environment[name]]));
 }
 
 function worldOf({ baseUrl, core, readModels, invoicing }: Service): World {

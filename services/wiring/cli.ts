@@ -3,6 +3,7 @@ import { ConfigError, configSchema, parseConfig, type Config } from '../../infra
 import { loadSecrets } from '../../infra/config/secrets.ts';
 import { createEmailIndex } from '../../infra/crypto/emailIndex.ts';
 import { deriveKeys } from '../../infra/crypto/masterKey.ts';
+import { partitionOfKey } from '../../infra/kafka/kafkaClient.ts';
 import { asStoreError, closePool, openPool } from '../../infra/postgres/database.ts';
 import { embeddedFiles } from '../../infra/postgres/embedded/files.ts';
 import { InstanceRunning } from '../../infra/postgres/embedded/instanceLock.ts';
@@ -28,7 +29,7 @@ import { closingPorts } from './closing.ts';
 import { attachCore, Closing, type Core } from './core.ts';
 import { doctorProbes } from './doctor.ts';
 import { readFirstRun } from './firstRun.ts';
-import { openReadModels, type ReadModelsService } from './readModels.ts';
+import { openReadModels, watchReadModels, type ReadModels } from './readModels.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -77,13 +78,20 @@ async function openInstallation(config: Config, log: Log): Promise<Installation>
   try {
     const core = await attached(config, log);
     closing.add(() => core.close());
-    const readModels = await openReadModels(core);
-    closing.add(() => readModels.close());
+    const readModels = await readModelsOf(core, closing);
     return installationOf(core, readModels, () => closing.run());
   } catch (error) {
     await closing.run();
     throw error;
   }
+}
+
+/** A lonely command keeps the read models up itself; where Kafka feeds them, that is left to the projectors. */
+async function readModelsOf(core: Core, closing: Closing): Promise<ReadModels> {
+  if (core.config.KAFKA_BROKERS !== undefined) return watchReadModels(core);
+  const readModels = await openReadModels(core, null);
+  closing.add(() => readModels.close());
+  return readModels;
 }
 
 async function attached(config: Config, log: Log): Promise<Core> {
@@ -95,11 +103,11 @@ async function attached(config: Config, log: Log): Promise<Core> {
   }
 }
 
-function installationOf(core: Core, readModels: ReadModelsService, close: () => Promise<void>): Installation {
+function installationOf(core: Core, readModels: ReadModels, close: () => Promise<void>): Installation {
   const { config, runtime, store } = core;
-  const { runner, sql } = readModels;
+  const { sql } = readModels;
   const derived = deriveKeys(Buffer.from(loadSecrets(config).masterKey, 'hex'));
-  const caughtUp = (position: bigint) => inTime(() => runner.caughtUp(position, undefined, CAUGHT_UP_MS));
+  const caughtUp = (position: bigint) => inTime(() => readModels.caughtUp(position, undefined, CAUGHT_UP_MS));
   const closing = closingPorts(core, readModels);
   return {
     store,
@@ -132,7 +140,7 @@ async function inTime<T>(wait: () => Promise<T>): Promise<T> {
 }
 
 /** The read models as the commands ask them. */
-export function answersOf({ sql }: ReadModelsService): Answers {
+export function answersOf({ sql }: Pick<ReadModels, 'sql'>): Answers {
   const keys = new KeyQueries(sql);
   const usage = new UsageQueries(sql);
   const requests = new RequestQueries(sql);
@@ -159,9 +167,9 @@ async function rebuildOne(core: Core, name: string, swap: 'never' | 'whenEqual' 
     log: runtime.log,
   });
   try {
-    return await rebuild({ store, transactions: new PostgresTransactions(pool), log: runtime.log }, projection, {
-      swap,
-    });
+    const transactions = new PostgresTransactions(pool);
+    const parts = { store, transactions, log: runtime.log, partitionOf: partitionOfKey };
+    return await rebuild(parts, projection, { swap });
   } finally {
     await closePool(pool);
   }

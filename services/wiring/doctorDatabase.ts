@@ -52,7 +52,7 @@ async function read(sql: SqlExecutor): Promise<Omit<DatabaseFacts, 'isEmbedded'>
     const [row] = await rowsIfThere<{ position: string; version: number }>(
       sql,
       `${name}.checkpoint`,
-      'position, version',
+      'min(position) AS position, max(version) AS version',
     );
     const stored = row ? { position: BigInt(row.position), version: row.version } : null;
     projections.push({ name, stored, codeVersion });

@@ -5,6 +5,7 @@ import { expireKeysNowAndThen } from './keyExpiry.ts';
 import { openManagement } from './management.ts';
 import type { ReadModels } from './readModels.ts';
 import { openRelay } from './relay.ts';
+import { openSharedState } from './sharedState.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -13,9 +14,11 @@ export async function openFront(core: Core, readModels: ReadModels, metrics: Met
   const closing = new Closing();
   try {
     await publishFirstPrices(core);
-    const relay = await openRelay(core, metrics, environment);
+    const shared = await openSharedState(core);
+    closing.add(() => shared.close());
+    const relay = await openRelay(core, shared.limiter, metrics, environment);
     closing.add(() => relay.close());
-    const management = await openManagement(core, async (position) => {
+    const management = await openManagement({ ...core, store: shared.announcing }, async (position) => {
       await Promise.all([readModels.caughtUp(position, ['keys', 'quota']), relay.keyFollower.caughtUp(position)]);
     });
     closing.add(expireKeysNowAndThen(core, (now) => management.keys.expireDueKeys(now)));

@@ -1,6 +1,6 @@
 import { BullInvoicingQueue } from '../../infra/bullmq/invoicingQueue.ts';
 import { startInvoicingWorker } from '../../infra/bullmq/invoicingWorker.ts';
-import { migrateJobs } from '../../infra/bullmq/jobDatabase.ts';
+import { postgresJobs, redisJobs } from '../../infra/bullmq/jobBackend.ts';
 import { InvoiceQueries } from '../../projections/invoices/invoices.queries.ts';
 import { closeRequestedPeriod } from '../workers/closeRequestedPeriod.ts';
 import { requestDuePeriods } from '../workers/requestDuePeriods.ts';
@@ -8,17 +8,18 @@ import { closingPorts } from './closing.ts';
 import { Closing, type Core } from './core.ts';
 import type { ReadModels } from './readModels.ts';
 
-/** The invoicing worker and its queue, on BullMQ's Postgres backend. */
+/** The invoicing worker and its queue, on Redis where there is one. */
 export async function openInvoicing(core: Core, readModels: ReadModels) {
-  const { databaseUrl, runtime } = core;
+  const { config, databaseUrl, runtime } = core;
+  const jobs = config.REDIS_URL === undefined ? postgresJobs(databaseUrl) : redisJobs(config.REDIS_URL);
   const closing = new Closing();
-  await migrateJobs(databaseUrl);
-  const queue = new BullInvoicingQueue(databaseUrl, runtime.log);
+  await jobs.prepare(runtime.log);
+  const queue = new BullInvoicingQueue(jobs, runtime.log);
   closing.add(() => queue.close());
   const ports = closingPorts(core, readModels);
   const accounts = new InvoiceQueries(readModels.sql);
   const worker = startInvoicingWorker(
-    databaseUrl,
+    jobs,
     {
       close: (request) => closeRequestedPeriod(ports, runtime.log, request),
       sweep: () => requestDuePeriods({ accounts, queue, clock: runtime.clock }),
@@ -26,6 +27,6 @@ export async function openInvoicing(core: Core, readModels: ReadModels) {
     runtime.log,
   );
   closing.add(() => worker.close());
-  await queue.scheduleSweeps();
+  queue.keepSweeping(runtime.timers);
   return { queue, close: () => closing.run() };
 }

@@ -7,6 +7,7 @@ import { createPersonalData } from '../../infra/crypto/personalData.ts';
 import { createAccessTokens } from '../../infra/crypto/tokens.ts';
 import { postgresSubjectKeys } from '../../infra/postgres/subjectKeys.ts';
 import { sqlExecutor } from '../../infra/postgres/transactions.ts';
+import type { EventStore } from '../../events/eventStore.ts';
 import { NO_LIMITS } from '../../events/quota/limits.ts';
 import { KeyQueries } from '../../projections/keys/keys.queries.ts';
 import { QuotaQueries } from '../../projections/quota/quota.queries.ts';
@@ -21,8 +22,10 @@ import { KeyService } from '../keys/keyService.ts';
 import type { UsageReader } from '../keys/ports.ts';
 import type { Core } from './core.ts';
 
+type ManagementCore = Pick<Core, 'config' | 'pool' | 'runtime'> & { readonly store: EventStore };
+
 /** Accounts and keys: for the HTTP routes, the command line and the first run. */
-export async function openManagement(core: Core, caughtUp: CaughtUp) {
+export async function openManagement(core: ManagementCore, caughtUp: CaughtUp) {
   const { config, pool, runtime, store } = core;
   const secrets = loadSecrets(config);
   const derived = deriveKeys(Buffer.from(secrets.masterKey, 'hex'));

@@ -1,7 +1,11 @@
+import type { DistributionLog } from '../../events/distributionLog.ts';
+import { partitionOfKey } from '../../infra/kafka/kafkaClient.ts';
 import { PostgresTransactions, sqlExecutor } from '../../infra/postgres/transactions.ts';
 import type { Metrics } from '../../infra/telemetry/metrics.ts';
 import { PROJECTIONS } from '../../projections/catalogue.ts';
+import { CheckpointWatch } from '../../projections/checkpointWatch.ts';
 import type { SqlExecutor } from '../../projections/projection.ts';
+import { prepareSchemas } from '../../projections/schema.ts';
 import { ProjectionRunner, type ProjectionStatus } from '../../projections/runner.ts';
 import type { Core } from './core.ts';
 import { LagWatch } from './lagWatch.ts';
@@ -16,8 +20,22 @@ export interface ReadModels {
   caughtUp(position: bigint, names?: readonly string[], timeoutMs?: number): Promise<void>;
 }
 
-/** The projections, kept up with the log; several processes may do this side by side. */
-export async function openReadModels({ pool, runtime, store }: Core, metrics?: Metrics) {
+/** The read models as a process sees them that leaves it to others to keep them up. */
+export async function watchReadModels({ pool, runtime }: Core): Promise<ReadModels> {
+  // Whoever comes first makes the tables, empty; whoever keeps them up brings old ones up to date.
+  await prepareSchemas(new PostgresTransactions(pool), PROJECTIONS);
+  const sql = sqlExecutor(pool);
+  const watch = new CheckpointWatch({ sql, timers: runtime.timers, projections: PROJECTIONS.map(({ name }) => name) });
+  return { sql, caughtUp: (position, names, timeoutMs) => watch.caughtUp(position, names, timeoutMs) };
+}
+
+/** The projections, kept up with the distribution log or, without one, with the store; several processes may do this side by side. */
+export async function openReadModels(
+  { pool, runtime, store }: Core,
+  distribution: DistributionLog | null,
+  metrics?: Metrics,
+) {
+  const sql = sqlExecutor(pool);
   const transactions = new PostgresTransactions(pool);
   const runner = new ProjectionRunner({
     store,
@@ -25,6 +43,8 @@ export async function openReadModels({ pool, runtime, store }: Core, metrics?: M
     timers: runtime.timers,
     log: runtime.log,
     projections: PROJECTIONS,
+    partitionOf: partitionOfKey,
+    ...(distribution ? { distribution: { log: distribution, partitionOf: partitionOfKey, sql } } : {}),
   });
   await runner.start();
   const lag = new LagWatch(runtime.clock, MAX_LAG_MS);
@@ -43,7 +63,7 @@ export async function openReadModels({ pool, runtime, store }: Core, metrics?: M
   return {
     runner,
     transactions,
-    sql: sqlExecutor(pool),
+    sql,
     caughtUp: (position: bigint, names?: readonly string[], timeoutMs?: number) =>
       runner.caughtUp(position, names, timeoutMs),
     problems: (head: bigint): readonly string[] =>

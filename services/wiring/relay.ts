@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { channelSettings, loadChannels, type ChannelSettings } from '../../infra/config/channels.ts';
 import { JournaledSettlements } from '../../infra/journal/journaledSettlements.ts';
-import { MemoryRateLimiter } from '../../infra/memory/rateLimiter.ts';
 import { PostgresHoldLedger } from '../../infra/postgres/holdLedger.ts';
 import { PostgresOrphanedHolds } from '../../infra/postgres/orphanedHolds.ts';
 import type { Metrics } from '../../infra/telemetry/metrics.ts';
@@ -15,6 +14,7 @@ import { KEY_INDEX_CATEGORIES, KeyIndex } from '../keys/keyIndex.ts';
 import { Admission } from '../relay/admission.ts';
 import { ChatRelay } from '../relay/chatRelay.ts';
 import { modelRoutes } from '../relay/http/modelRoutes.ts';
+import type { RateLimiter } from '../relay/ports.ts';
 import { ChannelRouter } from '../relay/routing/router.ts';
 import { Reaper } from '../relay/settlement/reaper.ts';
 import { StoredOutcomes } from '../relay/storedOutcomes.ts';
@@ -30,6 +30,7 @@ const KEEP_ALIVE_MS = 12_000;
  */
 export async function openRelay(
   core: Core,
+  limiter: RateLimiter,
   metrics: Metrics,
   environment: Readonly<Record<string, string | undefined>>,
 ) {
@@ -87,7 +88,7 @@ export async function openRelay(
       keys,
       prices,
       router,
-      limiter: new MemoryRateLimiter(),
+      limiter,
       holds,
       settlements,
       runtime,

@@ -2,10 +2,12 @@ import type { Config } from '../../infra/config/config.ts';
 import { createMetrics } from '../../infra/telemetry/metrics.ts';
 import type { Log } from '../runtime.ts';
 import { Closing, openCore } from './core.ts';
+import { openDistribution } from './distribution.ts';
 import { firstRun, type FirstRun } from './firstRun.ts';
 import { openFront } from './front.ts';
 import { serveHttp } from './httpServer.ts';
 import { openInvoicing } from './invoicing.ts';
+import { openPublisher } from './publisher.ts';
 import { openReadModels } from './readModels.ts';
 import { Readiness } from './readiness.ts';
 
@@ -19,7 +21,13 @@ export async function startService(config: Config, log: Log, environment: Enviro
     const core = await openCore(config, log, () => ({ pid: process.pid, baseUrl }));
     closing.add(() => core.close());
     const metrics = createMetrics();
-    const readModels = await openReadModels(core, metrics);
+    const distribution = await openDistribution(config, log);
+    if (distribution) {
+      closing.add(() => distribution.close());
+      const publisher = openPublisher(core, distribution, metrics);
+      closing.add(() => publisher.close());
+    }
+    const readModels = await openReadModels(core, distribution, metrics);
     closing.add(() => readModels.close());
     const front = await openFront(core, readModels, metrics, environment);
     closing.add(() => front.close());

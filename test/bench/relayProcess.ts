@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import type { Append } from '../../events/eventStore.ts';
 import { NO_LIMITS } from '../../events/quota/limits.ts';
 import { parseConfig } from '../../infra/config/config.ts';
+import { MemoryRateLimiter } from '../../infra/memory/rateLimiter.ts';
 import { createMetrics } from '../../infra/telemetry/metrics.ts';
 import { PROJECTIONS } from '../../projections/catalogue.ts';
 import { rebuild } from '../../projections/rebuild.ts';
@@ -47,9 +48,9 @@ await publishPriceBook(
   },
   core.runtime,
 );
-let readModels = await openReadModels(core);
+let readModels = await openReadModels(core, null);
 const metrics = createMetrics();
-const relay = await openRelay(core, metrics, process.env);
+const relay = await openRelay(core, new MemoryRateLimiter(), metrics, process.env);
 const management = await openManagement(core, async (position) => {
   await Promise.all([readModels.caughtUp(position), relay.keyFollower.caughtUp(position)]);
 });
@@ -110,7 +111,7 @@ function quantile(sorted: readonly number[], share: number): number {
 
 /** Rebuilds every projection from zero, one after another. */
 async function replayRates(): Promise<readonly { name: string; events: number; perSecond: number }[]> {
-  readModels = await openReadModels(core);
+  readModels = await openReadModels(core, null);
   await readModels.runner.caughtUp(await core.store.head(), undefined, 600_000);
   await readModels.close();
   const rates = [];

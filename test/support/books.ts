@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { expect, vi } from 'vitest';
 import { PostgresEventStore } from '../../infra/postgres/eventStore.ts';
 import { openPool } from '../../infra/postgres/database.ts';
+import { partitionOfKey } from '../../infra/kafka/kafkaClient.ts';
 import { PostgresTransactions, sqlExecutor } from '../../infra/postgres/transactions.ts';
 import { AuditQueries } from '../../projections/audit/audit.queries.ts';
 import { verifyAudit } from '../../projections/audit/verify.ts';
@@ -140,7 +141,8 @@ export class Books {
     await this.#withStore(async (store) => {
       const audit = await verifyAudit(store, new AuditQueries(sqlExecutor(this.pool)));
       expect(audit).toMatchObject({ ok: true, firstDifference: null, position: await store.head() });
-      const parts = { store, transactions: new PostgresTransactions(this.pool), log: silentLog };
+      const transactions = new PostgresTransactions(this.pool);
+      const parts = { store, transactions, log: silentLog, partitionOf: partitionOfKey };
       for (const projection of PROJECTIONS) {
         const { name, tables, parked } = await rebuild(parts, projection, { swap: 'never' });
         const different = tables.filter((table) => !table.equal);

@@ -4,9 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { PartRole } from '../../services/wiring/roles.ts';
 import type { FirstRun } from '../../services/wiring/firstRun.ts';
 
 const MAIN = fileURLToPath(new URL('../../services/main.ts', import.meta.url));
+/** The Kafka client sets a timer in the past now and then, which Node tells everybody. */
+const FLAGS = ['--disable-warning=TimeoutNegativeWarning'];
 const START_MS = 45_000;
 
 /** The service as its users have it: a process of its own. */
@@ -67,9 +70,39 @@ export function freshDirectory(): Promise<string> {
   return mkdtemp(path.join(tmpdir(), 'tallystick-service-'));
 }
 
+/** One role of an installation as a process of its own. */
+export interface RoleProcess {
+  readonly baseUrl: string;
+  readonly pid: number;
+  output(): string;
+  /** Sends a signal that does not end it, such as SIGSTOP. */
+  signal(name: NodeJS.Signals): void;
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
+}
+
+/** Starts a role on a free port. Throws when it does not start. */
+export async function startRoleProcess(
+  role: PartRole,
+  environment: Readonly<Record<string, string>>,
+): Promise<RoleProcess> {
+  const launched = launch({ PORT: '0', LOG_LEVEL: 'warn', ...environment }, [role]);
+  const baseUrl = await launched.address;
+  if (baseUrl === null) throw new Error(`the ${role} did not start:\n${launched.output()}`);
+  return {
+    baseUrl,
+    pid: launched.child.pid ?? 0,
+    output: () => launched.output(),
+    signal: (name) => void launched.child.kill(name),
+    stop(signal = 'SIGTERM') {
+      launched.child.kill(signal);
+      return launched.exited;
+    },
+  };
+}
+
 /** Nothing of our own environment but the path reaches it. `address` is null when it ended without one. */
-function launch(environment: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, [MAIN], {
+function launch(environment: Readonly<Record<string, string>>, args: readonly string[] = []) {
+  const child = spawn(process.execPath, [...FLAGS, MAIN, ...args], {
     env: { PATH: process.env['PATH'], ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -78,7 +111,7 @@ function launch(environment: Readonly<Record<string, string>>) {
   const address = new Promise<string | null>((resolve) => (found = resolve));
   const take = (text: string): void => {
     printed += text;
-    const match = /Tallystick is at (http:\S+)\. A first call:/.exec(printed);
+    const match = /Tallystick(?:'s [a-z]+)? is at (http:\S+)\.(?: A first call:)?\n/.exec(printed);
     if (match?.[1] !== undefined) found(match[1]);
   };
   child.stdout.setEncoding('utf8').on('data', take);

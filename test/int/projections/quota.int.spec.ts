@@ -4,6 +4,7 @@ import { encode } from '../../../events/codec.ts';
 import { NO_LIMITS } from '../../../events/quota/limits.ts';
 import { MemoryEventStore } from '../../../infra/memory/eventStore.ts';
 import { PostgresHoldLedger } from '../../../infra/postgres/holdLedger.ts';
+import { PostgresOrphanedHolds } from '../../../infra/postgres/orphanedHolds.ts';
 import { systemRuntime } from '../../../infra/runtime.ts';
 import { quotaProjection } from '../../../projections/quota/quota.projection.ts';
 import { QuotaQueries } from '../../../projections/quota/quota.queries.ts';
@@ -192,6 +193,18 @@ describe('settling', () => {
     expect(await openHolds()).toEqual([{ requestId, tokens: '1000' }]);
     const { tokens } = await new QuotaQueries(stage.sql).usedInPeriod('key_1', '2026-11');
     expect(tokens).toBe(1_500n);
+  });
+
+  it('counts a call only when all partitions have come to it, as nobody knows which one has it', async () => {
+    const requestId = requestIdOf('counted');
+    await hold(requestId);
+    const orphans = new PostgresOrphanedHolds(stage.database.pool);
+    await stage.sql.query('DELETE FROM quota.checkpoint');
+    await stage.sql.query('INSERT INTO quota.checkpoint VALUES (0, 20, 1), (1, 10, 1), (2, 30, 1)');
+    expect(await orphans.endCounted(requestId, 'acct_live1', 11n)).toBe(false);
+    expect(await openHolds()).toEqual([{ requestId, tokens: '1000' }]);
+    expect(await orphans.endCounted(requestId, 'acct_live1', 10n)).toBe(true);
+    expect(await openHolds()).toEqual([]);
   });
 
   async function hold(requestId: string): Promise<void> {

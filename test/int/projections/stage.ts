@@ -4,6 +4,8 @@ import type { RecordedEvent } from '../../../events/eventStore.ts';
 import { PostgresTransactions, sqlExecutor } from '../../../infra/postgres/transactions.ts';
 import { applyPage, type PageOutcome } from '../../../projections/applyPage.ts';
 import type { EventPage } from '../../../projections/pages.ts';
+import { WHOLE_LOG } from '../../../projections/partitioning.ts';
+import { portionOf } from '../../../projections/portions.ts';
 import type { Projection, SqlExecutor } from '../../../projections/projection.ts';
 import { prepareSchemas } from '../../../projections/schema.ts';
 import { StoredEvent } from '../../../projections/storedEvent.ts';
@@ -42,7 +44,8 @@ export class Stage {
   }
 
   apply(projection: Projection, page: EventPage): Promise<PageOutcome> {
-    return applyPage(this.transactions, silentLog, { projection, schema: projection.name, live: true }, page);
+    const target = { projection, schema: projection.name, live: true, partitioning: WHOLE_LOG };
+    return applyPage(this.transactions, silentLog, target, portionOf(page, WHOLE_LOG, [page.after]));
   }
 
   /** All tables of a projection as text, in the order of their keys: equal only when every byte of every row is. */

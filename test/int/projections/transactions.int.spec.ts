@@ -61,6 +61,45 @@ describe('a projection’s transaction', () => {
     expect(order).toEqual(['other', 'first', 'second']);
   });
 
+  it('goes on beside another that holds other parts of the lock, and waits for the same part and the whole', async () => {
+    const gate = Promise.withResolvers<undefined>();
+    const begun = Promise.withResolvers<undefined>();
+    const order: string[] = [];
+    const run = (name: string, parts?: readonly number[]) =>
+      stage.transactions.transaction(parts ? { ...options, parts } : options, () => Promise.resolve(order.push(name)));
+    const first = stage.transactions.transaction({ ...options, parts: [3, 1, 3] }, async () => {
+      begun.resolve(undefined);
+      await gate.promise;
+      order.push('first');
+    });
+    await begun.promise;
+    const same = run('same', [2, 1]);
+    await run('other', [0]);
+    await run('none', []);
+    const whole = run('whole');
+    gate.resolve(undefined);
+    await Promise.all([first, same, whole]);
+    expect(order.slice(0, 3)).toEqual(['other', 'none', 'first']);
+    expect(order.slice(3).sort()).toEqual(['same', 'whole']);
+  });
+
+  it('with no part of a lock waits for who holds the whole', async () => {
+    const gate = Promise.withResolvers<undefined>();
+    const begun = Promise.withResolvers<undefined>();
+    const order: string[] = [];
+    const whole = stage.transactions.transaction(options, async () => {
+      begun.resolve(undefined);
+      await gate.promise;
+      order.push('whole');
+    });
+    await begun.promise;
+    const none = stage.transactions.transaction({ ...options, parts: [] }, () => Promise.resolve(order.push('none')));
+    await stage.transactions.transaction({ ...options, lock: 'another' }, () => Promise.resolve(order.push('other')));
+    gate.resolve(undefined);
+    await Promise.all([whole, none]);
+    expect(order).toEqual(['other', 'whole', 'none']);
+  });
+
   it('bounds its statements by the time it is given', async () => {
     const slow = (timeoutMs: number) =>
       stage.transactions.transaction({ ...options, timeoutMs }, (sql) => sql.query('SELECT pg_sleep(0.2)'));

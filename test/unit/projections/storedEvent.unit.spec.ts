@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MalformedEvent } from '../../../events/codec.ts';
-import { accountIdIn, StoredEvent } from '../../../projections/storedEvent.ts';
+import { accountIdIn } from '../../../events/envelopeIn.ts';
+import { StoredEvent } from '../../../projections/storedEvent.ts';
 import { recorded, usageRecorded } from '../../support/events.ts';
 
 const [sound] = recorded([usageRecorded()]);
