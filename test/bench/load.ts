@@ -80,6 +80,26 @@ export async function runPaced(
   return latencies.map((each) => each.sort((left, right) => left - right));
 }
 
+/** Calls begun at an even rate, however long each takes, on as many keep-alive connections as that needs. Throws unless all are answered with 200. */
+export async function runAtRate(target: Target, perSecond: number, seconds: number): Promise<void> {
+  const free: Connection[] = [];
+  const calls: Promise<void>[] = [];
+  const started = performance.now();
+  const one = async (number: number): Promise<void> => {
+    const client = free.pop() ?? (await Connection.open(target.port));
+    const status = await client.call(requestBytes(target, number));
+    if (status !== 200) throw new Error(`status ${String(status)} at ${String(perSecond)} calls/s`);
+    free.push(client);
+  };
+  while (calls.length < perSecond * seconds) {
+    const due = ((performance.now() - started) / 1_000) * perSecond;
+    while (calls.length < due) calls.push(one(calls.length));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await Promise.all(calls);
+  for (const client of free) client.close();
+}
+
 /** One keep-alive connection that understands just enough HTTP/1.1 to see where an answer ends. */
 class Connection {
   readonly #socket: Socket;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '../../infra/postgres/embedded/embeddedPostgres.ts';
 import { Child } from './child.ts';
+import { distributed } from './distributed.ts';
 import { runLoad, runPaced, type Target } from './load.ts';
 
 /**
@@ -128,6 +129,7 @@ async function run(): Promise<void> {
 
   await lowLoad(target(upstream.ready.port, false), target(bare.ready.port, false), target(relay.ready.port, false));
   await checkBooks(relay.child, upstreamUrl);
+  await distributed(relay.child, target(relay.ready.port, false));
   await appends(relay.child);
   await replay(relay.child);
 }

@@ -5,6 +5,7 @@ import { NO_LIMITS } from '../../events/quota/limits.ts';
 import { parseConfig } from '../../infra/config/config.ts';
 import { MemoryRateLimiter } from '../../infra/memory/rateLimiter.ts';
 import { createMetrics } from '../../infra/telemetry/metrics.ts';
+import { DistributedParts } from './distributedParts.ts';
 import { PROJECTIONS } from '../../projections/catalogue.ts';
 import { rebuild } from '../../projections/rebuild.ts';
 import { publishPriceBook } from '../../services/billing/pricebook/publishPriceBook.ts';
@@ -134,12 +135,26 @@ async function counts() {
   return { events: Number(rows[0]?.['events']), holds: Number(rows[0]?.['holds']) };
 }
 
-process.on('message', (message: 'cpu' | 'replay' | 'counts' | { append: number }) => {
-  void (async () => {
-    if (message === 'cpu') process.send?.({ cpu: process.cpuUsage() });
-    else if (message === 'replay') process.send?.(await replayRates());
-    else if (message === 'counts') process.send?.(await counts());
-    else process.send?.(await appendRate(message.append, 3));
-  })();
-});
+type Message =
+  'cpu' | 'replay' | 'counts' | 'publish' | 'project' | 'follow' | 'lags' | { append: number } | { kafka: string };
+let parts: DistributedParts | null = null;
+
+async function answerTo(message: Message): Promise<unknown> {
+  if (message === 'cpu') return { cpu: process.cpuUsage() };
+  if (message === 'replay') return replayRates();
+  if (message === 'counts') return counts();
+  if (typeof message === 'object' && 'append' in message) return appendRate(message.append, 3);
+  if (typeof message === 'object') {
+    parts = await DistributedParts.open(core, message.kafka);
+    return {};
+  }
+  if (!parts) throw new Error('there is no Kafka yet');
+  if (message === 'publish') return parts.publish();
+  if (message === 'project') return parts.project();
+  if (message === 'lags') return parts.lags().finally(() => parts?.close());
+  await parts.follow();
+  return {};
+}
+
+process.on('message', (message: Message) => void answerTo(message).then((answer) => process.send?.(answer as object)));
 process.on('disconnect', () => process.exit());

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { closeRedis, connectRedis, redisReady } from '../../infra/redis/connection.ts';
 import { describeWith, ownKafka, ownRedis } from '../support/engines.ts';
+import { asKafkaAdmin } from '../support/kafka.ts';
 import { FaultRun } from '../support/faultRun.ts';
 import { silentLog } from '../support/log.ts';
 
@@ -28,6 +29,17 @@ describeWith('kafka', 'an installation whose read models follow Kafka, under loa
     } finally {
       await kafka.dispose();
     }
+  });
+
+  it('has exact books after its topic was deleted', { timeout: RUN_MS }, async () => {
+    const topic = freshTopic();
+    await using run = await FaultRun.start({ KAFKA_BROKERS: brokers, ...topic }, [
+      ...(['projector', 'publisher', 'worker', 'relay', 'relay'] as const),
+    ]);
+    await run.completes(50);
+    await asKafkaAdmin(brokers, (admin) => admin.deleteTopics({ topics: [topic.KAFKA_TOPIC] }));
+    await run.completes(300);
+    await run.expectExactBooks();
   });
 
   it('has exact books after projectors were killed again and again', { timeout: RUN_MS }, async () => {
