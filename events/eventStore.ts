@@ -1,6 +1,10 @@
 import type { EncodedEvent } from './codec.ts';
 
-/** An event with its place: `revision` in its stream (from 0), `position` in the whole log (from 1, without gaps). */
+/**
+ * An event with its place: `revision` in its stream (from 0, without gaps), `position` in the whole log (above 0). Positions
+ * rise strictly along the log, and no event ever appears between two that were read as neighbours; but only some stores
+ * count 1, 2, 3, …, so positions are compared, never subtracted to count events.
+ */
 export interface RecordedEvent extends EncodedEvent {
   readonly stream: string;
   readonly revision: bigint;
@@ -33,7 +37,7 @@ export class StoreUnavailable extends Error {
 
 export interface Page {
   readonly events: readonly RecordedEvent[];
-  /** Everything up to here was considered, also what a filter left out. Continue after it. */
+  /** Everything up to here was considered, also what a filter left out. Continue after it. It need not be that of an event. */
   readonly position: bigint;
 }
 
@@ -42,6 +46,8 @@ export interface Page {
  * Every method may throw StoreUnavailable.
  */
 export interface EventStore {
+  /** Positions are 1, 2, 3, …, so that one which is not there was removed. */
+  readonly isContiguous?: true;
   append(append: Append): Promise<AppendResult>;
   /** Events of one stream, forwards from `from` or backwards from the end (or from `from`), at most `limit`. Empty when there is no such stream. */
   readStream(

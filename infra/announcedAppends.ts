@@ -7,6 +7,7 @@ export function announcedAppends(
   announce: (position: bigint) => void,
 ): EventStore {
   return {
+    ...(store.isContiguous ? { isContiguous: true } : {}),
     async append(append: Append): Promise<AppendResult> {
       const result = await store.append(append);
       const isOfInterest = categories.some((category) => append.stream.startsWith(`${category}-`));

@@ -1,4 +1,3 @@
-import { CATCH_UP_PAGE } from './aligning.ts';
 import { PartitionedTables, type PartitionedTablesOptions } from './partitionedTables.ts';
 import { backOffMs, pause } from './pause.ts';
 import type { Timers } from './ports.ts';
@@ -106,12 +105,13 @@ export class PartitionProjector {
   /** Applies stored events up to the head of the log. What is offered near the end of it waits and follows at once. */
   async #catchUp(): Promise<void> {
     const { store, signal } = this.#options;
+    let pages: number | null = null;
     while (!signal.aborted) {
       await this.#tables.align();
       const head = await store.head();
-      this.#behind = head - this.position > BigInt(CATCH_UP_PAGE);
-      const arrived = await this.#tables.fill(head);
-      if (!arrived || this.#behind) continue;
+      this.#behind = pages === null || pages > 1;
+      pages = await this.#tables.fill(head);
+      if (pages === null || this.#behind) continue;
       this.#began.resolve(undefined);
       return;
     }

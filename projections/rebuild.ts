@@ -86,23 +86,29 @@ async function fillTwin({ store, transactions, log }: RebuildParts, twin: Target
     const goal = await transactions.transaction({ schema: twin.schema, lock: twin.schema }, async (sql) =>
       least(await checkpointsOf(sql, twin.projection.name)),
     );
-    await replay(store, twin, [position], [goal], (portion) => applyPage(transactions, log, twin, portion));
-    if (goal - position <= PAGE) return goal;
+    const pages = await replay(store, twin, [position], [goal], (portion) =>
+      applyPage(transactions, log, twin, portion),
+    );
+    if (pages <= 1) return goal;
     position = goal;
   }
 }
 
+/** Returns how many pages it took. */
 async function replay(
   store: EventStore,
   { projection, partitioning: divided }: Target,
   from: Checkpoints,
   upTo: Checkpoints,
   apply: (portion: Portion) => Promise<PageOutcome>,
-): Promise<void> {
+): Promise<number> {
+  let pages = 0;
   for await (const portion of readPortions(store, { projection, partitioning: divided, from, upTo, limit: PAGE })) {
     const { outcome } = await apply(portion);
     if (outcome === 'overtaken') throw new Error(`another rebuild of ${projection.name} has begun`);
+    pages += 1;
   }
+  return pages;
 }
 
 /** The caller holds the lock of the live projection, so it stands still until the transaction ends. */

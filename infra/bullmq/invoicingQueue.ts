@@ -46,12 +46,16 @@ export class BullInvoicingQueue implements InvoicingQueue {
 
   /**
    * Arranges the sweeps as soon as that is possible, and again within a minute after the place of the jobs was wiped: then
-   * a sweep at once requests what is due. Until `close`; never throws.
+   * a sweep at once requests what is due, and before it `whenFresh` requests what a wiped job may have left half done.
+   * Until `close`; never throws.
    */
-  keepSweeping(timers: Timers, lookEveryMs = 60_000): void {
+  keepSweeping(timers: Timers, whenFresh: () => Promise<unknown>, lookEveryMs = 60_000): void {
     const look = async (): Promise<void> => {
       try {
-        if (!(await answered(this.#queue.getJobScheduler(SWEEP)))) await this.scheduleSweeps();
+        if (!(await answered(this.#queue.getJobScheduler(SWEEP)))) {
+          await whenFresh();
+          await this.scheduleSweeps();
+        }
       } catch (error) {
         this.#log.warn({ error }, 'sweeps could not be arranged; trying again');
       }

@@ -15,6 +15,7 @@ export type Fault = 'before' | 'after';
 
 /** An event store in memory for tests: the same outcomes as the durable ones, and failures when told to. */
 export class MemoryEventStore implements EventStore {
+  readonly isContiguous = true;
   readonly #log: RecordedEvent[] = [];
   readonly #streams = new Map<string, RecordedEvent[]>();
   readonly #faults: Fault[] = [];

@@ -36,6 +36,7 @@ const GATHER_MS = 25;
  * its own outcome. After a lost connection it recovers by itself. `close` also ends its subscriptions.
  */
 export class PostgresEventStore implements EventStore {
+  readonly isContiguous = true;
   readonly #appends: AppendConnection;
   readonly #commits: GroupCommit<Append, AppendResult>;
   readonly #reads: pg.Pool;

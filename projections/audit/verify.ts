@@ -42,11 +42,11 @@ export async function verifyAudit(
   while (!difference && position < extent.position) {
     const page = await store.readAll({ after: position, limit: PAGE });
     const events = page.events.filter((event) => event.position <= extent.position);
-    const last = events.at(-1)?.position ?? position;
-    const entries = await queries.entriesBetween(position + 1n, last, accountId);
-    difference = comparePage(chains, position, events, new Map(entries.map((entry) => [entry.position, entry])));
-    if (!difference && events.length === 0) difference = finding('event_missing', position + 1n, {});
-    position = last;
+    const isInside = page.position > position && page.position < extent.position;
+    const upTo = isInside ? page.position : extent.position;
+    const entries = await queries.entriesBetween(position + 1n, upTo, accountId);
+    difference = comparePage(chains, { after: position, upTo, events }, entries, store.isContiguous === true);
+    position = upTo;
   }
   if (!difference && extent.beyond !== null) difference = finding('entry_unexpected', extent.beyond, {});
   difference ??= chains.compareHeads(extent.heads, extent.position, extent.furthest);
@@ -61,18 +61,41 @@ export async function verifyAudit(
   };
 }
 
+interface Stretch {
+  readonly after: bigint;
+  readonly upTo: bigint;
+  /** All that the record has of it. */
+  readonly events: readonly RecordedEvent[];
+}
+
+/** An event is missing where an entry stands without it; and where the store counts its events, wherever a number is left out. */
 function comparePage(
   chains: Chains,
-  after: bigint,
-  events: readonly RecordedEvent[],
-  entries: ReadonlyMap<bigint, ChainEntry>,
+  { after, upTo, events }: Stretch,
+  entries: readonly ChainEntry[],
+  isContiguous: boolean,
 ): FirstDifference | null {
-  let expected = after + 1n;
+  const unmet = new Map(entries.map((entry) => [entry.position, entry]));
+  let last = after;
   for (const event of events) {
-    if (event.position !== expected) return finding('event_missing', expected, entries.get(expected) ?? {});
-    const difference = chains.compare(event, entries.get(expected));
+    const missing = missingBetween(unmet, last, event.position, isContiguous);
+    if (missing) return missing;
+    const difference = chains.compare(event, unmet.get(event.position));
     if (difference) return difference;
-    expected += 1n;
+    unmet.delete(event.position);
+    last = event.position;
   }
-  return null;
+  return missingBetween(unmet, last, upTo + 1n, isContiguous);
+}
+
+/** Entries come in the order of their positions, so the first that is left is the first that was not met. */
+function missingBetween(
+  unmet: ReadonlyMap<bigint, ChainEntry>,
+  last: bigint,
+  next: bigint,
+  isContiguous: boolean,
+): FirstDifference | null {
+  if (isContiguous && last + 1n < next) return finding('event_missing', last + 1n, unmet.get(last + 1n) ?? {});
+  const [entry] = unmet.values();
+  return entry && entry.position < next ? finding('event_missing', entry.position, entry) : null;
 }

@@ -9,22 +9,22 @@ import {
   readInstance,
   type InstanceInfo,
 } from '../../infra/postgres/embedded/instanceLock.ts';
-import { PostgresEventStore } from '../../infra/postgres/eventStore.ts';
 import { migrate } from '../../infra/postgres/migrate.ts';
 import { systemRuntime } from '../../infra/runtime.ts';
 import type { Log, Runtime } from '../runtime.ts';
+import { openEventStore, type HintedEventStore } from './eventStore.ts';
 
 /** How long a command waits for its turn, and how often it asks. */
 const TURN_MS = 60_000;
 const ASK_AGAIN_MS = 100;
 
-/** What every process of the embedded profile stands on. */
+/** What every process stands on. */
 export interface Core {
   readonly config: Config;
   readonly runtime: Runtime;
   readonly databaseUrl: string;
   readonly pool: Pool;
-  readonly store: PostgresEventStore;
+  readonly store: HintedEventStore;
   /** Closes everything in reverse order. */
   close(): Promise<void>;
 }
@@ -94,11 +94,7 @@ async function assemble(config: Config, log: Log, databaseUrl: string, closing: 
     log,
   });
   closing.add(() => closePool(pool));
-  const store = await PostgresEventStore.open({
-    connectionString: databaseUrl,
-    log,
-    timeoutMs: config.STORE_TIMEOUT_MS,
-  });
+  const store = await openEventStore(config, databaseUrl, log);
   closing.add(() => store.close());
   return {
     config,

@@ -3,7 +3,7 @@ import { startInvoicingWorker } from '../../infra/bullmq/invoicingWorker.ts';
 import { postgresJobs, redisJobs } from '../../infra/bullmq/jobBackend.ts';
 import { InvoiceQueries } from '../../projections/invoices/invoices.queries.ts';
 import { closeRequestedPeriod } from '../workers/closeRequestedPeriod.ts';
-import { requestDuePeriods } from '../workers/requestDuePeriods.ts';
+import { requestDuePeriods, requestEndedPeriods } from '../workers/requestDuePeriods.ts';
 import { closingPorts } from './closing.ts';
 import { Closing, type Core } from './core.ts';
 import type { ReadModels } from './readModels.ts';
@@ -17,16 +17,16 @@ export async function openInvoicing(core: Core, readModels: ReadModels) {
   const queue = new BullInvoicingQueue(jobs, runtime.log);
   closing.add(() => queue.close());
   const ports = closingPorts(core, readModels);
-  const accounts = new InvoiceQueries(readModels.sql);
+  const duePeriods = { accounts: new InvoiceQueries(readModels.sql), queue, clock: runtime.clock };
   const worker = startInvoicingWorker(
     jobs,
     {
       close: (request) => closeRequestedPeriod(ports, runtime.log, request),
-      sweep: () => requestDuePeriods({ accounts, queue, clock: runtime.clock }),
+      sweep: () => requestDuePeriods(duePeriods),
     },
     runtime.log,
   );
   closing.add(() => worker.close());
-  queue.keepSweeping(runtime.timers);
+  queue.keepSweeping(runtime.timers, () => requestEndedPeriods(duePeriods));
   return { queue, close: () => closing.run() };
 }

@@ -14,12 +14,24 @@ export interface DuePeriodsPorts {
  * one, for closing it closes the ones before it. After a downtime of months this gives the same invoices as without.
  * Returns how many were requested.
  */
-export async function requestDuePeriods({ accounts, queue, clock }: DuePeriodsPorts): Promise<number> {
+export function requestDuePeriods(ports: DuePeriodsPorts): Promise<number> {
+  return request(ports, duePeriod);
+}
+
+/**
+ * Requests the newest ended period of every account also where it is closed, for it may be closed and not yet invoiced.
+ * Whatever is done already is not done again. Returns how many were requested.
+ */
+export function requestEndedPeriods(ports: DuePeriodsPorts): Promise<number> {
+  return request(ports, endedPeriod);
+}
+
+async function request({ accounts, queue, clock }: DuePeriodsPorts, periodOf: typeof duePeriod): Promise<number> {
   await queue.retryFailed();
   let requested = 0;
   for await (const page of accounts.accounts()) {
     for (const account of page) {
-      const due = duePeriod(account, clock.now());
+      const due = periodOf(account, clock.now());
       if (due === null) continue;
       await queue.requestClose(account.accountId, due, false);
       requested += 1;
@@ -29,9 +41,12 @@ export async function requestDuePeriods({ accounts, queue, clock }: DuePeriodsPo
 }
 
 /** The newest month that is over in the account's zone and not closed; null when there is none. */
-export function duePeriod({ zone, openedAt, lastClosed }: AccountBooks, nowMs: number): string | null {
+export function duePeriod(account: AccountBooks, nowMs: number): string | null {
+  const newest = endedPeriod(account, nowMs);
+  return newest === null || (account.lastClosed !== null && account.lastClosed >= newest) ? null : newest;
+}
+
+function endedPeriod({ zone, openedAt }: AccountBooks, nowMs: number): string | null {
   const newest = previousMonth(monthOf(nowMs, zone));
-  const first = monthOf(Date.parse(openedAt), zone);
-  if (newest < first || (lastClosed !== null && lastClosed >= newest)) return null;
-  return newest;
+  return newest < monthOf(Date.parse(openedAt), zone) ? null : newest;
 }

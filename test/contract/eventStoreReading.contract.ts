@@ -1,20 +1,22 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EventStore } from '../../events/eventStore.ts';
-import { event, given } from './eventStoreSteps.ts';
+import { event, FAR, type LogUnderTest } from './eventStoreSteps.ts';
 
 /** What reading any event store promises, on the one made for each test. */
-export function readingContract(made: () => EventStore): void {
+export function readingContract(made: () => LogUnderTest): void {
   describe('reading', () => {
+    let log: LogUnderTest;
     let store: EventStore;
     beforeEach(() => {
-      store = made();
+      log = made();
+      store = log.store;
     });
 
     it('reads a stream forwards and backwards, from a revision and up to a limit', async () => {
-      await given(store, 'key-1', ['a', 'b', 'c', 'd', 'e']);
-      await given(store, 'key-2', ['other']);
+      await log.given('key-1', ['a', 'b', 'c', 'd', 'e']);
+      await log.given('key-2', ['other']);
       const read = async (options: Parameters<EventStore['readStream']>[1]) =>
-        (await store.readStream('key-1', options)).map((e) => e.revision);
+        (await store.readStream(log.name('key-1'), options)).map((e) => e.revision);
       expect(await read({ direction: 'forwards', limit: 10 })).toEqual([0n, 1n, 2n, 3n, 4n]);
       expect(await read({ direction: 'forwards', limit: 2 })).toEqual([0n, 1n]);
       expect(await read({ direction: 'forwards', from: 3n, limit: 10 })).toEqual([3n, 4n]);
@@ -28,62 +30,84 @@ export function readingContract(made: () => EventStore): void {
     });
 
     it('gives every field of an event of a stream', async () => {
-      await given(store, 'key-0', ['x']);
+      await log.given('key-0', ['x']);
       const stored = event('a', { type: 'ApiKeyIssued', version: 3, data: '{"a":[1, 2]}' });
-      await store.append({ stream: 'key-1', expected: 'no_stream', events: [stored] });
-      const recorded = { ...stored, stream: 'key-1', revision: 0n, position: 2n };
-      expect(await store.readStream('key-1', { direction: 'forwards', limit: 1 })).toEqual([recorded]);
-      expect(await store.readStream('key-1', { direction: 'backwards', limit: 1 })).toEqual([recorded]);
+      const stream = log.name('key-1');
+      const result = await store.append({ stream, expected: 'no_stream', events: [stored] });
+      const position = await log.place(2);
+      expect(result).toEqual({ outcome: 'appended', revision: 0n, position });
+      const recorded = { ...stored, stream, revision: 0n, position };
+      expect(await store.readStream(stream, { direction: 'forwards', limit: 1 })).toEqual([recorded]);
+      expect(await store.readStream(stream, { direction: 'backwards', limit: 1 })).toEqual([recorded]);
+      expect((await log.whole())[1]).toEqual(recorded);
     });
 
     it('finds nothing in a stream that does not exist', async () => {
-      await given(store, 'key-1', ['a']);
-      expect(await store.readStream('key-2', { direction: 'forwards', limit: 10 })).toEqual([]);
-      expect(await store.readStream('key-', { direction: 'backwards', limit: 10 })).toEqual([]);
-      expect(await store.readStream('key-%', { direction: 'backwards', limit: 10 })).toEqual([]);
+      await log.given('key-1', ['a']);
+      expect(await store.readStream(log.name('key-2'), { direction: 'forwards', limit: 10 })).toEqual([]);
+      expect(await store.readStream(log.name('key-'), { direction: 'backwards', limit: 10 })).toEqual([]);
+      expect(await store.readStream(log.name('key-%'), { direction: 'backwards', limit: 10 })).toEqual([]);
     });
 
     it('reads the log after a position, and says up to where it considered', async () => {
-      expect(await store.readAll({ after: 0n, limit: 10 })).toEqual({ events: [], position: 0n });
-      expect(await store.head()).toBe(0n);
-      await given(store, 'request-1', ['a', 'b']);
-      await given(store, 'key-1', ['c']);
+      const start = log.start;
+      expect(await store.readAll({ after: start, limit: 10 })).toEqual({ events: [], position: start });
+      expect(await store.head()).toBe(start);
+      await log.given('request-1', ['a', 'b']);
+      await log.given('key-1', ['c']);
+      const [first, second, third] = await log.places([1, 2, 3]);
       const read = async (after: bigint, limit: number) => {
         const { events, position } = await store.readAll({ after, limit });
         return { positions: events.map((e) => e.position), position };
       };
-      expect(await read(0n, 10)).toEqual({ positions: [1n, 2n, 3n], position: 3n });
-      expect(await read(0n, 2)).toEqual({ positions: [1n, 2n], position: 2n });
-      expect(await read(2n, 2)).toEqual({ positions: [3n], position: 3n });
-      expect(await read(3n, 2)).toEqual({ positions: [], position: 3n });
-      expect(await read(8n, 2)).toEqual({ positions: [], position: 8n });
-      expect(await store.head()).toBe(3n);
+      expect(await read(start, 10)).toEqual({ positions: [first, second, third], position: third });
+      expect(await read(start, 2)).toEqual({ positions: [first, second], position: second });
+      expect(await read(second, 2)).toEqual({ positions: [third], position: third });
+      expect(await read(third, 2)).toEqual({ positions: [], position: third });
+      expect(await read(third + FAR, 2)).toEqual({ positions: [], position: third + FAR });
+      expect(await store.head()).toBe(third);
+    });
+
+    it('learns nothing from what a reader asks for', async () => {
+      await log.given('key-1', ['a']);
+      const far = (await store.head()) + FAR;
+      expect(await store.readAll({ after: far, limit: 1 })).toEqual({ events: [], position: far });
+      expect(await store.readAll({ after: far, limit: 1, categories: [log.name('key')] })).toEqual({
+        events: [],
+        position: far,
+      });
+      const append = { stream: log.name('key-2'), expected: 'no_stream' as const, events: [event('b')] };
+      const result = await store.append(append);
+      expect(result).toEqual({ outcome: 'appended', revision: 0n, position: await log.place(2) });
+      expect(await store.append(append)).toEqual({ ...result, outcome: 'repeated' });
     });
 
     it('reads only the wanted categories, and considers the rest as read', async () => {
-      await given(store, 'request-1', ['a', 'b']);
-      await given(store, 'key-1', ['c']);
-      await given(store, 'keyring-1', ['d']);
-      await given(store, 'account-1-2', ['e']);
-      await given(store, 'key', ['f']);
-      await given(store, 'request-2', ['g']);
+      await log.given('request-1', ['a', 'b']);
+      await log.given('key-1', ['c']);
+      await log.given('keyring-1', ['d']);
+      await log.given('account-1-2', ['e']);
+      await log.given('key', ['f']);
+      await log.given('request-2', ['g']);
+      const [two, three, five, six, seven] = await log.places([2, 3, 5, 6, 7]);
       const read = async (after: bigint, limit: number, categories: string[]) => {
-        const { events, position } = await store.readAll({ after, limit, categories });
+        const { events, position } = await store.readAll({ after, limit, categories: categories.map(inTest) });
         return { streams: events.map((e) => e.stream), position };
       };
-      expect(await read(0n, 10, ['key'])).toEqual({ streams: ['key-1', 'key'], position: 7n });
-      expect(await read(0n, 1, ['key'])).toEqual({ streams: ['key-1'], position: 3n });
-      expect(await read(3n, 1, ['key'])).toEqual({ streams: ['key'], position: 6n });
-      expect(await read(6n, 1, ['key'])).toEqual({ streams: [], position: 7n });
-      expect(await read(0n, 3, ['account', 'request'])).toEqual({
-        streams: ['request-1', 'request-1', 'account-1-2'],
-        position: 5n,
+      const inTest = (name: string) => log.name(name);
+      const inKey = ['key-1', 'key'].map(inTest);
+      expect(await read(log.start, 10, ['key'])).toEqual({ streams: inKey, position: seven });
+      expect(await read(log.start, 1, ['key'])).toEqual({ streams: inKey.slice(0, 1), position: three });
+      expect(await read(three, 1, ['key'])).toEqual({ streams: inKey.slice(1), position: six });
+      expect(await read(six, 1, ['key'])).toEqual({ streams: [], position: seven });
+      expect(await read(log.start, 3, ['account', 'request'])).toEqual({
+        streams: ['request-1', 'request-1', 'account-1-2'].map(inTest),
+        position: five,
       });
-      expect(await read(0n, 10, ['nothing'])).toEqual({ streams: [], position: 7n });
-      expect(await read(9n, 10, ['key'])).toEqual({ streams: [], position: 9n });
-      expect((await store.readAll({ after: 2n, limit: 1, categories: ['key'] })).events).toEqual([
-        { ...event('c'), stream: 'key-1', revision: 0n, position: 3n },
-      ]);
+      expect(await read(log.start, 10, ['nothing'])).toEqual({ streams: [], position: seven });
+      expect(await read(seven + FAR, 10, ['key'])).toEqual({ streams: [], position: seven + FAR });
+      const { events } = await store.readAll({ after: two, limit: 1, categories: [inTest('key')] });
+      expect(events).toEqual([{ ...event('c'), stream: inTest('key-1'), revision: 0n, position: three }]);
     });
   });
 }

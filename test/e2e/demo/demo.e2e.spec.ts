@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { FakeKurrent } from '../../support/kurrentdb/server.ts';
 
 const MAIN = fileURLToPath(new URL('../../../services/demo/main.ts', import.meta.url));
 const PROMISED_MS = 30_000;
@@ -13,11 +14,11 @@ interface Ended {
   readonly tookMs: number;
 }
 
-function demo(): Promise<Ended> {
+function demo(engines: Readonly<Record<string, string>> = {}): Promise<Ended> {
   const started = performance.now();
   return new Promise((resolve) => {
     // Whatever is configured for a service, the demonstration is on its own.
-    const env = { PATH: process.env['PATH'], PORT: '1', DATABASE_URL: 'postgres://nobody@127.0.0.1:1/x' };
+    const env = { PATH: process.env['PATH'], PORT: '1', DATABASE_URL: 'postgres://nobody@127.0.0.1:1/x', ...engines };
     const child = execFile(process.execPath, [MAIN], { env }, (_failure, out, error) => {
       resolve({ code: child.exitCode, out, error, tookMs: performance.now() - started });
     });
@@ -45,5 +46,19 @@ describe('the demonstration', () => {
     const directory = /in (\S+tallystick-demo-\w+)\./.exec(out)?.[1] ?? '';
     expect(directory).not.toBe('');
     expect(existsSync(directory)).toBe(false);
+  });
+
+  it('is the same with its events in a KurrentDB', async () => {
+    const kurrent = await FakeKurrent.start();
+    try {
+      const { code, out, error } = await demo({ KURRENTDB_URL: kurrent.url });
+      expect({ code, error }).toEqual({ code: 0, error: '' });
+      expect(out).toMatch(/audit +INTACT: \d+ events in \d+ chains/);
+      expect(out.match(/EQUAL: TEST-\d{4}-00000\d made again from events alone/g)).toHaveLength(2);
+      const stored = kurrent.log.events.filter(({ stream }) => !stream.startsWith('$'));
+      expect(stored.filter(({ type }) => type === 'InvoiceFinalized')).toHaveLength(2);
+    } finally {
+      kurrent.kill();
+    }
   });
 });

@@ -97,7 +97,7 @@ describeWith('redis', 'Closings while the Redis of the jobs fails', () => {
       silentLog,
       { lockMs: 1_000 },
     );
-    queue.keepSweeping(timers, 100);
+    queue.keepSweeping(timers, () => Promise.resolve(), 100);
     // The last that happens to a period is that its second invoice is issued.
     await vi.waitFor(async () => expect(await world.eventsOf('InvoiceFinalized')).toHaveLength(expected.length), SOON);
     expect(started).toBeGreaterThanOrEqual(ACCOUNTS.length);
@@ -170,7 +170,7 @@ describeWith('redis', 'Closings while the Redis of the jobs fails', () => {
     let sweeps = 0;
     const handlers = { close: () => Promise.resolve(null), sweep: () => Promise.resolve((sweeps += 1)) };
     worker = startInvoicingWorker(jobs, handlers, silentLog);
-    queue.keepSweeping(timers, 100);
+    queue.keepSweeping(timers, () => Promise.resolve(), 100);
     const redis = new Redis(server.url, { lazyConnect: true });
     await server.restart();
     await redis.flushall();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AccountBooks, AccountList } from '../../../services/billing/ports.ts';
 import { InvoiceRefused } from '../../../services/billing/invoicing/invoiceRefused.ts';
 import { closeRequestedPeriod } from '../../../services/workers/closeRequestedPeriod.ts';
-import { duePeriod, requestDuePeriods } from '../../../services/workers/requestDuePeriods.ts';
+import { duePeriod, requestDuePeriods, requestEndedPeriods } from '../../../services/workers/requestDuePeriods.ts';
 import type { InvoicingQueue } from '../../../services/workers/ports.ts';
 import { silentLog } from '../../support/log.ts';
 import { ACCOUNT, atTime, World } from './world.ts';
@@ -32,7 +32,7 @@ describe('the period that is due', () => {
 });
 
 describe('a sweep', () => {
-  it('starts failed jobs again and requests what is due of every account', async () => {
+  function given() {
     const calls: string[] = [];
     const queue: InvoicingQueue = {
       requestClose: (...request) => Promise.resolve(String(calls.push(request.join(' ')))),
@@ -44,9 +44,24 @@ describe('a sweep', () => {
         yield [books({ accountId: 'acct_3', lastClosed: '2026-09' })];
       },
     };
-    const requested = await requestDuePeriods({ accounts, queue, ...atTime('2026-11-20T00:00:00.000Z') });
-    expect(requested).toBe(2);
+    return { calls, ports: { accounts, queue, ...atTime('2026-11-20T00:00:00.000Z') } };
+  }
+
+  it('starts failed jobs again and requests what is due of every account', async () => {
+    const { calls, ports } = given();
+    expect(await requestDuePeriods(ports)).toBe(2);
     expect(calls).toEqual(['retry failed', `${ACCOUNT} 2026-10 false`, 'acct_3 2026-10 false']);
+  });
+
+  it('requests closed periods too when jobs may have been lost between closing and invoicing', async () => {
+    const { calls, ports } = given();
+    expect(await requestEndedPeriods(ports)).toBe(3);
+    expect(calls).toEqual([
+      'retry failed',
+      `${ACCOUNT} 2026-10 false`,
+      'acct_2 2026-10 false',
+      'acct_3 2026-10 false',
+    ]);
   });
 });
 

@@ -3,20 +3,24 @@ import { StoreUnavailable } from '../../../events/eventStore.ts';
 import { MemoryEventStore } from '../../../infra/memory/eventStore.ts';
 import { eventStoreContract } from '../../contract/eventStore.contract.ts';
 
-eventStoreContract('memory', () => {
-  const store = new MemoryEventStore();
-  return Promise.resolve({
-    store,
-    interrupt() {
-      store.reachable = false;
-      setImmediate(() => {
-        store.reachable = true;
-      });
-      return Promise.resolve();
-    },
-    dispose: () => store.close(),
-  });
-});
+eventStoreContract(
+  'memory',
+  () => {
+    const store = new MemoryEventStore();
+    return Promise.resolve({
+      store,
+      interrupt() {
+        store.reachable = false;
+        setImmediate(() => {
+          store.reachable = true;
+        });
+        return Promise.resolve();
+      },
+      dispose: () => store.close(),
+    });
+  },
+  { contiguous: true },
+);
 
 describe('faults of the memory event store', () => {
   const append = {
