@@ -156,7 +156,10 @@ export class JournaledSettlements implements Settlements {
         place = await this.#bring(append);
       } catch (error) {
         if (error instanceof StoreUnavailable) this.#storeDown = true;
-        this.#runtime.log.warn({ err: error, stream: append.stream }, 'the store did not take an append: to the journal');
+        this.#runtime.log.warn(
+          { err: error, stream: append.stream },
+          'the store did not take an append: to the journal',
+        );
       }
     }
     place ??= await this.#toJournal(append);

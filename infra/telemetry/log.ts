@@ -7,8 +7,8 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/\bAIza[0-9A-Za-z_-]{20,}/g, '[redacted]'],
   [/\beyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+/g, '[redacted jwt]'],
   [/\bBearer\s+[^\s"',]{6,}/gi, 'Bearer [redacted]'],
-  [/([?&](?:api_)?key=)[^&\s"]+/gi, '$1[redacted]'],
-  [/\b(\w{1,32}:\/\/[^\s:/@]+:)[^\s@/]+@/g, '$1[redacted]@'],
+  [/([?&](?:(?:api_)?key|password|token)=)[^&\s"]+/gi, '$1[redacted]'],
+  [/\b(\w{1,32}:\/\/[^\s:/@]*:)[^\s/]+@/g, '$1[redacted]@'],
 ];
 
 /** Removes secrets from a text by their shape, wherever they stand. */
@@ -18,7 +18,8 @@ export function redact(text: string): string {
 
 /**
  * JSON lines on stdout. Every name and text of a finished line is redacted by value, so no field can leak by having the
- * wrong name; one by one, because a secret with a quote in it must not take the end of its text along.
+ * wrong name; one by one, because a secret with a quote in it must not take the end of its text along. What an error says
+ * of a command's arguments is left out: one of them may be the password of Redis, which has no shape.
  */
 export function createLogger(level: string, destination: { write(line: string): unknown } = process.stdout): Logger {
   const redacting: DestinationStream = {
@@ -31,5 +32,7 @@ function redacted(value: unknown): unknown {
   if (typeof value === 'string') return redact(value);
   if (Array.isArray(value)) return value.map(redacted);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [redact(name), redacted(item)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [redact(name), name === 'args' ? '[redacted]' : redacted(item)]),
+  );
 }

@@ -48,12 +48,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   #maxBytes: number;
   #controller: Dispatcher.DispatchController | null = null;
 
-  constructor(
-    endpoint: Endpoint,
-    request: Dispatcher.DispatchOptions,
-    sink: UpstreamSink,
-    onDone: () => void,
-  ) {
+  constructor(endpoint: Endpoint, request: Dispatcher.DispatchOptions, sink: UpstreamSink, onDone: () => void) {
     this.#endpoint = endpoint;
     this.#request = request;
     this.#sink = sink;

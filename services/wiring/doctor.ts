@@ -14,6 +14,7 @@ import type { EntryFacts, JournalFacts, Probes, ServiceFacts, SimulatedCallFacts
 import { CommandFailed } from '../cli/failure.ts';
 import type { Log } from '../runtime.ts';
 import { databaseFacts } from './doctorDatabase.ts';
+import { kafkaFacts, kurrentdbFacts, redisFacts } from './doctorEngines.ts';
 import { readFirstRun } from './firstRun.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -35,6 +36,9 @@ export function doctorProbes(environment: Environment, log: Log, configured: () 
     openFiles,
     service: () => serviceOf(configured()),
     database: () => databaseFacts(configured(), log),
+    kurrentdb: () => kurrentdbFacts(configured()),
+    kafka: () => kafkaFacts(configured()),
+    redis: () => redisFacts(configured()),
     journal: () => journalOf(configured()),
     simulatedCall: () => simulatedCall(configured()),
   };

@@ -1,6 +1,8 @@
 import type { Exit } from '../exits.ts';
 import { failureOf } from '../failure.ts';
-import type { Probes } from './probes.ts';
+import { ofKafka, ofKurrentdb, ofRedis } from './engineVerdicts.ts';
+import type { DatabaseFacts, Probes } from './probes.ts';
+import type { Verdict } from './verdict.ts';
 import {
   ofChannels,
   ofConfiguration,
@@ -14,7 +16,7 @@ import {
   ofReadModels,
   ofService,
   ofSimulatedCall,
-  type Verdict,
+  type LogHead,
 } from './verdicts.ts';
 
 export interface Check extends Verdict {
@@ -43,17 +45,33 @@ export async function examine(probes: Probes, options: { readonly call: boolean 
   );
   await checks.make('service', () => probes.service(), ofService);
   const database = await checks.make('postgres', () => probes.database(), ofPostgres);
+  const kurrentdb = await checks.make(
+    'kurrentdb',
+    () => probes.kurrentdb(),
+    (facts) => ofKurrentdb(facts, database),
+  );
   if (database === null) {
     checks.skip('migrations', 'there is no database to look at');
     checks.skip('read models', 'there is no database to look at');
   } else {
     await checks.make('migrations', () => database, ofMigrations);
-    await checks.make('read models', () => database, ofReadModels);
+    const log = configuration.set.includes('KURRENTDB_URL') ? headOf(kurrentdb, 'bytes') : headOf(database, 'events');
+    await checks.make(
+      'read models',
+      () => database,
+      (facts) => ofReadModels(facts, log),
+    );
   }
+  await checks.make('kafka', () => probes.kafka(), ofKafka);
+  await checks.make('redis', () => probes.redis(), ofRedis);
   await checks.make('journal', () => probes.journal(), ofJournal);
   if (options.call) await checks.make('simulated path', () => probes.simulatedCall(), ofSimulatedCall);
   else checks.skip('simulated path', 'no call was wanted');
   return checks.made;
+}
+
+function headOf(store: Pick<DatabaseFacts, 'head'> | null, unit: LogHead['unit']): LogHead | null {
+  return store && { position: store.head, unit };
 }
 
 class Checks {

@@ -15,6 +15,12 @@ export interface Probes {
   service(): Promise<ServiceFacts | null>;
   /** Null when there is no database yet. Changes nothing in it. Throws StoreUnavailable. */
   database(): Promise<DatabaseFacts | null>;
+  /** Null when it is not used. Throws CommandFailed: `usage` for an address that cannot be read, else `unavailable`. */
+  kurrentdb(): Promise<KurrentdbFacts | null>;
+  /** Null when it is not used. Changes nothing in it. Throws CommandFailed `unavailable`. */
+  kafka(): Promise<KafkaFacts | null>;
+  /** Null when it is not used. Throws CommandFailed as `kurrentdb` does. */
+  redis(): Promise<RedisFacts | null>;
   journal(): Promise<JournalFacts>;
   /** One call to the simulated upstream: through the running service with the first test key, otherwise directly. */
   simulatedCall(): Promise<SimulatedCallFacts>;
@@ -59,7 +65,7 @@ export interface DatabaseFacts {
   readonly isEmbedded: boolean;
   readonly version: string;
   readonly migrations: { readonly known: readonly string[]; readonly applied: readonly string[] };
-  /** Position of the newest event. */
+  /** Position of the newest event in it. */
   readonly head: bigint;
   readonly projections: readonly {
     readonly name: string;
@@ -68,6 +74,32 @@ export interface DatabaseFacts {
     readonly codeVersion: number;
   }[];
   readonly parked: readonly { readonly projection: string; readonly accountId: string; readonly error: string }[];
+}
+
+export interface KurrentdbFacts {
+  /** Position of the newest event, which counts bytes; 0 when there is none. */
+  readonly head: bigint;
+}
+
+export interface KafkaFacts {
+  /** Those that are up. */
+  readonly brokers: number;
+  readonly topic: string;
+  /** Null: the topic is missing. */
+  readonly found: {
+    readonly partitions: number;
+    /** Of the partition that has the fewest. */
+    readonly copies: number;
+  } | null;
+  /** As it is configured. */
+  readonly wanted: { readonly partitions: number; readonly replication: number };
+}
+
+export interface RedisFacts {
+  /** Null: it does not tell. */
+  readonly version: string | null;
+  /** What it does when its memory is full; `unknown` when it does not tell. */
+  readonly policy: string;
 }
 
 export interface JournalFacts {

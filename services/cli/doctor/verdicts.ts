@@ -8,19 +8,21 @@ import type {
   ServiceFacts,
   SimulatedCallFacts,
 } from './probes.ts';
+import { failed, ok, skipped, warning, type Verdict } from './verdict.ts';
 
-/** What the doctor thinks of what a probe saw. `warning` is worth knowing and no failure. */
-export interface Verdict {
-  readonly status: 'ok' | 'warning' | 'failed' | 'skipped';
-  readonly detail: string;
+/** How far the log reaches that the read models follow; null when it cannot be asked. */
+export interface LogHead {
+  readonly position: bigint;
+  /** What positions count. */
+  readonly unit: 'events' | 'bytes';
 }
 
 const OLDEST_NODE = 24;
 /** Each call has a socket to the client and one upstream; the rest is for the database, files and keep-alive. */
 const FILES_PER_CALL = 2;
 const SPARE_FILES = 1_000;
-/** As the service's own readiness judges it. */
-const MAX_LAG_EVENTS = 100_000n;
+/** An event takes some 600 bytes of a log that counts bytes. */
+const MAX_LAG = { events: 100_000n, bytes: 60_000_000n } as const;
 /** The owner of the embedded Postgres may need to pass through, so `x` is allowed. */
 const READ_OR_WRITE_BY_OTHERS = 0o066;
 const ANYTHING_BY_OTHERS = 0o077;
@@ -61,7 +63,7 @@ function modeText({ name, mode }: EntryFacts): string {
 
 export function ofOpenFiles(limit: number | null, maxInFlight: number): Verdict {
   const needed = maxInFlight * FILES_PER_CALL + SPARE_FILES;
-  if (limit === null) return { status: 'skipped', detail: 'this system does not tell' };
+  if (limit === null) return skipped('this system does not tell');
   if (limit >= needed) return ok(String(limit));
   return warning(
     `${String(limit)} files may be open; MAX_IN_FLIGHT ${String(maxInFlight)} may need ${String(needed)}: raise ulimit -n.`,
@@ -89,7 +91,7 @@ export function ofMigrations({ migrations: { known, applied } }: DatabaseFacts):
   return ok(`${String(applied.length)} applied, none pending`);
 }
 
-export function ofReadModels({ head, projections, parked }: DatabaseFacts): Verdict {
+export function ofReadModels({ projections, parked }: DatabaseFacts, log: LogHead | null): Verdict {
   const newer = projections.filter(({ stored, codeVersion }) => stored !== null && stored.version > codeVersion);
   if (newer.length > 0)
     return failed(`A newer program made the tables of ${newer.map(({ name }) => name).join(', ')}.`);
@@ -99,11 +101,15 @@ export function ofReadModels({ head, projections, parked }: DatabaseFacts): Verd
   }
   const outdated = projections.filter(({ stored, codeVersion }) => stored === null || stored.version < codeVersion);
   if (outdated.length > 0) return warning(`The next start makes ${outdated.map(({ name }) => name).join(', ')} anew.`);
+  return log === null ? skipped('the event store does not tell how far its log is') : ofLag(projections, log);
+}
+
+function ofLag(projections: DatabaseFacts['projections'], { position: head, unit }: LogHead): Verdict {
   const lags = projections.map(({ name, stored }) => ({ name, lag: head - (stored?.position ?? 0n) }));
   const worst = lags.reduce((most, each) => (each.lag > most.lag ? each : most), { name: '', lag: 0n });
   if (worst.lag <= 0n) return ok(`all at log position ${head.toString()}`);
-  const detail = `${worst.name} is ${worst.lag.toString()} events behind position ${head.toString()}`;
-  return worst.lag > MAX_LAG_EVENTS ? warning(detail) : ok(detail);
+  const detail = `${worst.name} is ${worst.lag.toString()} ${unit} behind position ${head.toString()}`;
+  return worst.lag > MAX_LAG[unit] ? warning(detail) : ok(detail);
 }
 
 export function ofJournal({ pending, damaged, quarantined }: JournalFacts): Verdict {
@@ -116,16 +122,4 @@ export function ofSimulatedCall({ through, status, requestId }: SimulatedCallFac
   const way = through === 'service' ? 'a call with the first test key' : 'a call to the upstream itself';
   if (status !== 200) return failed(`${way} was answered with ${String(status)}.`);
   return ok(requestId === null ? `${way} was answered` : `${way} was answered: request ${requestId}`);
-}
-
-function ok(detail: string): Verdict {
-  return { status: 'ok', detail };
-}
-
-function warning(detail: string): Verdict {
-  return { status: 'warning', detail };
-}
-
-function failed(detail: string): Verdict {
-  return { status: 'failed', detail };
 }

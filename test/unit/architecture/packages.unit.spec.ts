@@ -33,7 +33,7 @@ describe('The packages', () => {
   it('are not needed to find what the scripts run', () => {
     const files = [...filesBelow('services'), ...filesBelow('infra'), ...filesBelow('test')];
     const programs = [...Object.values(scripts), ...Object.values(bin)].flatMap(
-      (text) => text.match(/[\w/]+\.ts/g) ?? [],
+      (text) => text.match(/[\w/.]+\.ts/g) ?? [],
     );
     expect(programs.length).toBeGreaterThan(3);
     expect(programs.filter((program) => !files.includes(program))).toEqual([]);

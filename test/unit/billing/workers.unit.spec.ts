@@ -56,12 +56,7 @@ describe('a sweep', () => {
   it('requests closed periods too when jobs may have been lost between closing and invoicing', async () => {
     const { calls, ports } = given();
     expect(await requestEndedPeriods(ports)).toBe(3);
-    expect(calls).toEqual([
-      'retry failed',
-      `${ACCOUNT} 2026-10 false`,
-      'acct_2 2026-10 false',
-      'acct_3 2026-10 false',
-    ]);
+    expect(calls).toEqual(['retry failed', `${ACCOUNT} 2026-10 false`, 'acct_2 2026-10 false', 'acct_3 2026-10 false']);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   ofReadModels,
   ofService,
   ofSimulatedCall,
+  type LogHead,
 } from '../../../services/cli/doctor/verdicts.ts';
 import { CommandFailed } from '../../../services/cli/failure.ts';
 import { tryOut } from './tryout.ts';
@@ -32,6 +33,9 @@ const WELL: Probes = {
   openFiles: () => 20_000,
   service: () => Promise.resolve({ pid: 7, baseUrl: 'http://127.0.0.1:8787', problems: [] }),
   database: () => Promise.resolve(DATABASE),
+  kurrentdb: () => Promise.resolve(null),
+  kafka: () => Promise.resolve(null),
+  redis: () => Promise.resolve(null),
   journal: () => Promise.resolve({ pending: 0, damaged: 0, quarantined: 0 }),
   simulatedCall: () => Promise.resolve({ through: 'service', status: 200, requestId: 'r-1' }),
 };
@@ -61,8 +65,11 @@ describe('the doctor', () => {
       'open files': 'ok',
       service: 'ok',
       postgres: 'ok',
+      kurrentdb: 'ok',
       migrations: 'ok',
       'read models': 'ok',
+      kafka: 'ok',
+      redis: 'ok',
       journal: 'ok',
       'simulated path': 'ok',
     });
@@ -91,6 +98,36 @@ describe('the doctor', () => {
       'read models': 'skipped',
       'simulated path': 'ok',
     });
+  });
+
+  it('tells of every engine that is away, and exits with 69', async () => {
+    const away = (name: string) => () => Promise.reject(new CommandFailed('unavailable', `${name} is away`));
+    const configuration = () => ({ set: ['KURRENTDB_URL', 'KAFKA_BROKERS', 'REDIS_URL'], maxInFlight: 100 });
+    const { code, report } = await examined({
+      configuration,
+      kurrentdb: away('KurrentDB'),
+      kafka: away('Kafka'),
+      redis: away('Redis'),
+    });
+    expect(code).toBe(69);
+    expect(report.checks.filter(({ status }) => status !== 'ok')).toEqual([
+      { name: 'kurrentdb', status: 'failed', detail: 'KurrentDB is away', problems: [] },
+      {
+        name: 'read models',
+        status: 'skipped',
+        detail: 'the event store does not tell how far its log is',
+        problems: [],
+      },
+      { name: 'kafka', status: 'failed', detail: 'Kafka is away', problems: [] },
+      { name: 'redis', status: 'failed', detail: 'Redis is away', problems: [] },
+    ]);
+  });
+
+  it('compares read models with the event store that is configured', async () => {
+    const configuration = () => ({ set: ['KURRENTDB_URL'], maxInFlight: 100 });
+    const { report } = await examined({ configuration, kurrentdb: () => Promise.resolve({ head: 1_610n }) });
+    const [found] = report.checks.filter(({ name }) => name === 'read models');
+    expect(found?.detail).toBe('keys is 1600 bytes behind position 1610');
   });
 
   it('exits with 1 on any other failed check, and with 0 on a warning', async () => {
@@ -155,19 +192,27 @@ describe('what the doctor thinks', () => {
   });
 
   it('of read models that lag, are outdated, newer or parked', () => {
-    const at = (position: bigint, version = 2) =>
-      ofReadModels({
-        ...DATABASE,
-        head: 200_000n,
-        projections: [{ name: 'keys', stored: { position, version }, codeVersion: 2 }],
-      });
+    const log = (position: bigint, unit: LogHead['unit'] = 'events') => ({ position, unit });
+    const at = (position: bigint, version = 2, head: LogHead | null = log(200_000n)) =>
+      ofReadModels(
+        { ...DATABASE, projections: [{ name: 'keys', stored: { position, version }, codeVersion: 2 }] },
+        head,
+      );
     expect(at(200_000n)).toEqual({ status: 'ok', detail: 'all at log position 200000' });
     expect(at(199_990n)).toEqual({ status: 'ok', detail: 'keys is 10 events behind position 200000' });
+    expect(at(100_000n).status).toBe('ok');
     expect(at(99_999n).status).toBe('warning');
+    expect(at(0n, 2, log(60_000_000n, 'bytes')).status).toBe('ok');
+    expect(at(0n, 2, log(60_000_001n, 'bytes'))).toEqual({
+      status: 'warning',
+      detail: 'keys is 60000001 bytes behind position 60000001',
+    });
+    expect(at(0n, 2, null).status).toBe('skipped');
+    expect(at(0n, 3, null).status).toBe('failed');
     expect(at(0n, 1)).toEqual({ status: 'warning', detail: 'The next start makes keys anew.' });
     expect(at(0n, 3).status).toBe('failed');
     const parked = [{ projection: 'usage', accountId: 'acct_a', error: 'no such key' }];
-    expect(ofReadModels({ ...DATABASE, parked })).toEqual({
+    expect(ofReadModels({ ...DATABASE, parked }, null)).toEqual({
       status: 'failed',
       detail: 'usage passes over acct_a (no such key). After a fix: rebuild --swap --force.',
     });

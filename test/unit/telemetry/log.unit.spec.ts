@@ -23,6 +23,9 @@ describe('A text for the log', () => {
     ['a bearer in small letters', 'authorization: bearer abcdef', 'authorization: Bearer [redacted]'],
     ['a key in a query', '/v1/models?api_key=secret&x=1', '/v1/models?api_key=[redacted]&x=1'],
     ['a second key in a query', '?x=1&key=secret', '?x=1&key=[redacted]'],
+    ['a password without a user', 'redis://:hunter2@cache:6379', 'redis://:[redacted]@cache:6379'],
+    ['a password with an at sign', 'redis://u:p@ss@cache:6379', 'redis://u:[redacted]@cache:6379'],
+    ['a password in a query', 'redis://cache?password=hunter2', 'redis://cache?password=[redacted]'],
     ['a password in a URL', 'postgres://tallystick:p%40ss@db:5432/x', 'postgres://tallystick:[redacted]@db:5432/x'],
   ])('has no %s', (_what, secret, shown) => {
     expect(redact(secret)).toBe(shown);
@@ -123,5 +126,12 @@ describe('The log', () => {
   it('keeps an address apart from an @ in another field', () => {
     const [line] = logged('info', (log) => log.info({ url: 'http://127.0.0.1:8787', by: 'a@b' }, 'listening'));
     expect(line).toMatchObject({ url: 'http://127.0.0.1:8787', by: 'a@b', msg: 'listening' });
+  });
+
+  it('leaves out what a failed command was given', () => {
+    const error = Object.assign(new Error('WRONGPASS'), { command: { name: 'auth', args: ['hunter2'] } });
+    const [line] = logged('warn', (log) => log.warn({ error }, 'Redis is away'));
+    expect(JSON.stringify(line)).not.toContain('hunter2');
+    expect(line).toMatchObject({ error: { message: 'WRONGPASS', command: { name: 'auth', args: '[redacted]' } } });
   });
 });
