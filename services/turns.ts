@@ -24,6 +24,6 @@ export class Turns {
 
   /** Resolves when the work that is under way has ended. Never rejects. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#lines.values()].map(({ last }) => last));
+    await Promise.allSettled([...this.#lines.values()].flatMap(({ last }) => (last ? [last] : [])));
   }
 }
