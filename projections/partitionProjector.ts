@@ -105,13 +105,12 @@ export class PartitionProjector {
   /** Applies stored events up to the head of the log. What is offered near the end of it waits and follows at once. */
   async #catchUp(): Promise<void> {
     const { store, signal } = this.#options;
-    let pages: number | null = null;
     while (!signal.aborted) {
       await this.#tables.align();
       const head = await store.head();
-      this.#behind = pages === null || pages > 1;
-      pages = await this.#tables.fill(head);
-      if (pages === null || this.#behind) continue;
+      this.#behind = !(await this.#tables.isNear(head));
+      const arrived = await this.#tables.fill(head);
+      if (!arrived || this.#behind) continue;
       this.#began.resolve(undefined);
       return;
     }

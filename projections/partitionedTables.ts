@@ -61,21 +61,23 @@ export class PartitionedTables {
     this.#seen = seen;
   }
 
-  /**
-   * Applies stored events of all partitions up to a position. Returns how many pages that took, null when somebody else
-   * did so meanwhile, in part.
-   */
-  async fill(upTo: bigint): Promise<number | null> {
+  /** Whether a page of the store is enough to come to a position. */
+  async isNear(position: bigint): Promise<boolean> {
+    if (this.position >= position) return true;
+    const page = await this.#options.store.readAll({ after: this.position, limit: CATCH_UP_PAGE });
+    return page.position >= position;
+  }
+
+  /** Applies stored events of all partitions up to a position. False when somebody else did so meanwhile, in part. */
+  async fill(upTo: bigint): Promise<boolean> {
     const { store, signal } = this.#options;
     const { projection, partitioning: divided } = this.#target;
     const from = this.#seen;
     const range = { projection, partitioning: divided, from, upTo: from.map(() => upTo), limit: CATCH_UP_PAGE };
-    let pages = 0;
     for await (const portion of readPortions(store, range)) {
-      if (signal.aborted || !(await this.#apply(portion))) return null;
-      pages += 1;
+      if (signal.aborted || !(await this.#apply(portion))) return false;
     }
-    return pages;
+    return true;
   }
 
   /** Applies portions of different partitions, before them what is missing. Throws when that is too much to wait for. */
@@ -106,8 +108,7 @@ export class PartitionedTables {
     const { store, log } = this.#options;
     const { name } = this.#target.projection;
     if (upTo > (await store.head())) throw new Error('a partition tells of events that the store does not have');
-    const page = await store.readAll({ after: this.position, limit: CATCH_UP_PAGE });
-    if (page.position < upTo) throw new Error('too much is missing to wait for it');
+    if (!(await this.isNear(upTo))) throw new Error('too much is missing to wait for it');
     log.info({ projection: name, position: this.position, upTo }, 'partitions left something out: the store is read');
     await this.fill(upTo);
   }
