@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { describeWith } from '../support/engines.ts';
+import { FakeKurrent } from '../support/kurrentdb/server.ts';
 
 const MAIN = fileURLToPath(new URL('../../services/demo/main.ts', import.meta.url));
 
@@ -32,6 +33,16 @@ describeWith('kafka', 'the demonstration, its read models fed by Kafka', (broker
   describeWith('redis', 'and limits and jobs on Redis', (redis) => {
     it('passes too', async () => {
       expectTold(await demo({ KAFKA_BROKERS: brokers, ...topic(), REDIS_URL: redis }));
+    });
+
+    it('passes with its record in a KurrentDB, so that every engine is another one', async () => {
+      const kurrent = await FakeKurrent.start();
+      try {
+        expectTold(await demo({ KURRENTDB_URL: kurrent.url, KAFKA_BROKERS: brokers, ...topic(), REDIS_URL: redis }));
+        expect(kurrent.log.events.filter(({ type }) => type === 'InvoiceFinalized')).toHaveLength(2);
+      } finally {
+        kurrent.kill();
+      }
     });
   });
 });
