@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** The suffix of a test file says what it needs: `unit` nothing, `int` a Postgres, `engine` Redis and Kafka too, `e2e` the whole process. */
 export default defineConfig({
   test: {
-    // Three files at once keep two cores busy: most of the time a test waits for a database, a socket or a process.
-    maxWorkers: 3,
+    // Two files at once keep two cores busy: most of the time a test waits for a database, a socket or a process.
+    maxWorkers: 2,
     projects: [
       { test: { name: 'unit', include: ['test/**/*.unit.spec.ts'], testTimeout: 10_000 } },
       {
