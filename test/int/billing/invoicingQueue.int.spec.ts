@@ -1,5 +1,6 @@
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { migrateJobs } from '../../../infra/bullmq/jobDatabase.ts';
+import { jobConnection, migrateJobs } from '../../../infra/bullmq/jobDatabase.ts';
 import { postgresJobs } from '../../../infra/bullmq/jobBackend.ts';
 import { invoicingJobsContract } from '../../contract/invoicingJobs.contract.ts';
 import { testDatabase } from '../../support/postgres.ts';
@@ -28,6 +29,20 @@ describe('Invoicing jobs in Postgres:', () => {
       `SELECT DISTINCT table_schema AS schema FROM information_schema.tables WHERE table_name IN ('job', 'migration')`,
     );
     expect(rows).toEqual([{ schema: 'bullmq' }]);
+    await database.close();
+  });
+
+  it('live through the loss of a connection while it is in use, which only its statement is told', async () => {
+    const database = await testDatabase();
+    const pool = new pg.Pool(jobConnection(database.url));
+    pool.on('error', () => undefined);
+    const client = await pool.connect();
+    const lost = client.query('SELECT pg_terminate_backend(pg_backend_pid())');
+    // Nobody listens to the client itself, as in BullMQ; without a listener of ours this would end the process.
+    await expect(lost).rejects.toThrow('terminating connection');
+    client.release(true);
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    await pool.end();
     await database.close();
   });
 });
