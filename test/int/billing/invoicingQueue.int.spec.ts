@@ -32,14 +32,17 @@ describe('Invoicing jobs in Postgres:', () => {
     await database.close();
   });
 
-  it('live through the loss of a connection while it is in use, which only its statement is told', async () => {
+  it('live through the loss of a connection that is in use', async () => {
     const database = await testDatabase();
     const pool = new pg.Pool(jobConnection(database.url));
     pool.on('error', () => undefined);
     const client = await pool.connect();
-    const lost = client.query('SELECT pg_terminate_backend(pg_backend_pid())');
-    // Nobody listens to the client itself, as in BullMQ; without a listener of ours this would end the process.
-    await expect(lost).rejects.toThrow('terminating connection');
+    const { rows: found } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const ended = new Promise((resolve) => client.once('end', resolve));
+    // Between two statements, as in a transaction of BullMQ; without a listener of ours this would end the process.
+    await database.pool.query('SELECT pg_terminate_backend($1)', [found[0]?.pid]);
+    await ended;
+    await expect(client.query('SELECT 1')).rejects.toThrow('not queryable');
     client.release(true);
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     await pool.end();
