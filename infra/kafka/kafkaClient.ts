@@ -131,17 +131,6 @@ export async function bounded<T>(work: Promise<T>, timeoutMs: number, doing: str
   }
 }
 
-/** Partition of a key among so many, as the Java client chooses it (murmur2), so that foreign producers and readers agree. */
-export function partitionOfKey(key: string, partitions: number): number {
-  return javaPartitioner({
-    topic: '',
-    partitionMetadata: new Array<kafkajs.PartitionMetadata>(partitions),
-    message: { key, value: null },
-  });
-}
-
-const javaPartitioner = kafkajs.Partitioners.DefaultPartitioner();
-
 /** The error of the broker behind an error of the package, such as UNKNOWN_TOPIC_OR_PARTITION; null when there is none. */
 export function brokerErrorOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null;

@@ -2,8 +2,9 @@ import { DistributionUnavailable, type DistributionLog, type PartitionBatch } fr
 import type { Log } from '../../services/runtime.ts';
 import { pause } from '../abortable.ts';
 import { GroupMember } from './groupMember.ts';
-import { partitionOfKey, type KafkaAccess } from './kafkaClient.ts';
+import type { KafkaAccess } from './kafkaClient.ts';
 import { KafkaSender } from './kafkaSender.ts';
+import { partitionOfKey } from './partitionOfKey.ts';
 import { sparingLog } from './sparingLog.ts';
 import type { TopicOptions } from './topic.ts';
 

@@ -3,7 +3,7 @@ import { ConfigError, configSchema, parseConfig, type Config } from '../../infra
 import { loadSecrets } from '../../infra/config/secrets.ts';
 import { createEmailIndex } from '../../infra/crypto/emailIndex.ts';
 import { deriveKeys } from '../../infra/crypto/masterKey.ts';
-import { partitionOfKey } from '../../infra/kafka/kafkaClient.ts';
+import { partitionOfKey } from '../../infra/kafka/partitionOfKey.ts';
 import { asStoreError, closePool, openPool } from '../../infra/postgres/database.ts';
 import { embeddedFiles } from '../../infra/postgres/embedded/files.ts';
 import { InstanceRunning } from '../../infra/postgres/embedded/instanceLock.ts';

@@ -1,5 +1,5 @@
 import type { DistributionLog } from '../../events/distributionLog.ts';
-import { KafkaDistributionLog, type KafkaAccess } from '../../infra/kafka/kafkaDistributionLog.ts';
+import type { KafkaAccess } from '../../infra/kafka/kafkaDistributionLog.ts';
 import type { Config } from '../../infra/config/config.ts';
 import type { Log } from '../runtime.ts';
 
@@ -7,6 +7,8 @@ import type { Log } from '../runtime.ts';
 export async function openDistribution(config: Config, log: Log): Promise<DistributionLog | null> {
   const access = kafkaAccess(config);
   if (!access) return null;
+  // Loads the package, which only those who use Kafka need to wait for.
+  const { KafkaDistributionLog } = await import('../../infra/kafka/kafkaDistributionLog.ts');
   return KafkaDistributionLog.open({
     ...access,
     topic: config.KAFKA_TOPIC,

@@ -1,6 +1,4 @@
 import type { Config } from '../../infra/config/config.ts';
-import { bounded, KafkaClient } from '../../infra/kafka/kafkaClient.ts';
-import { lookAtTopic } from '../../infra/kafka/topic.ts';
 import { KurrentEventStore } from '../../infra/kurrentdb/eventStore.ts';
 import { closeRedis, connectRedis } from '../../infra/redis/connection.ts';
 import { assertNotEvicting, EvictingRedis } from '../../infra/redis/evictionPolicy.ts';
@@ -39,6 +37,8 @@ export async function kafkaFacts(config: Config): Promise<KafkaFacts | null> {
   const access = kafkaAccess(config);
   if (!access) return null;
   const { KAFKA_TOPIC: topic, KAFKA_PARTITIONS: partitions, KAFKA_REPLICATION: replication } = config;
+  const { bounded, KafkaClient } = await import('../../infra/kafka/kafkaClient.ts');
+  const { lookAtTopic } = await import('../../infra/kafka/topic.ts');
   const client = new KafkaClient(access, 'send', QUIET);
   try {
     const facts = await bounded(lookAtTopic(client, topic), ANSWER_MS, 'looking at the topic');

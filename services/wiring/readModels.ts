@@ -1,5 +1,5 @@
 import type { DistributionLog } from '../../events/distributionLog.ts';
-import { partitionOfKey } from '../../infra/kafka/kafkaClient.ts';
+import { partitionOfKey } from '../../infra/kafka/partitionOfKey.ts';
 import { PostgresTransactions, sqlExecutor } from '../../infra/postgres/transactions.ts';
 import type { Metrics } from '../../infra/telemetry/metrics.ts';
 import { PROJECTIONS } from '../../projections/catalogue.ts';

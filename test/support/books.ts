@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { expect, vi } from 'vitest';
 import { PostgresEventStore } from '../../infra/postgres/eventStore.ts';
 import { openPool } from '../../infra/postgres/database.ts';
-import { partitionOfKey } from '../../infra/kafka/kafkaClient.ts';
+import { partitionOfKey } from '../../infra/kafka/partitionOfKey.ts';
 import { PostgresTransactions, sqlExecutor } from '../../infra/postgres/transactions.ts';
 import { AuditQueries } from '../../projections/audit/audit.queries.ts';
 import { verifyAudit } from '../../projections/audit/verify.ts';
