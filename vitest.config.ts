@@ -23,8 +23,6 @@ export default defineConfig({
           globalSetup: ['test/support/globalSetup.ts', 'test/support/engineSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // The Kafka client sets a timer of negative length on every connection: KafkaJS 1751.
-          execArgv: ['--disable-warning=TimeoutNegativeWarning'],
         },
       },
       {

@@ -5,7 +5,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { Kafka, logLevel } from 'kafkajs';
+import type { Log } from '../../services/runtime.ts';
+import { bounded, KafkaClient } from '../kafka/kafkaClient.ts';
 import { controlled, type Engine } from './engine.ts';
 import { freePort, launch } from './engineProcess.ts';
 import { kafkaProgram } from './kafkaJars.ts';
@@ -26,6 +27,9 @@ export interface KafkaOptions {
   readonly outlivesUs?: boolean;
 }
 
+const ANSWER_MS = 2_000;
+/** A node that is still starting refuses many times, which is nobody's news. */
+const QUIET: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 /** Small and quick to start: a node for tests holds little, and lives shortly. */
 const JVM = ['-Xms128m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
@@ -63,17 +67,16 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaEngine> {
 /** Whether the broker tells an admin client about a cluster that has a broker and a controller. */
 export async function describes(brokers: string): Promise<boolean> {
   if (!(await accepts(Number(brokers.split(':')[1])))) return false;
-  const retry = { retries: 0 };
-  const kafka = new Kafka({ brokers: [brokers], retry, logLevel: logLevel.NOTHING, requestTimeout: 2_000 });
-  const admin = kafka.admin({ retry });
+  const client = new KafkaClient({ brokers: [brokers] }, 'send', QUIET);
+  const admin = client.admin();
   try {
-    await admin.connect();
-    const cluster = await admin.describeCluster();
+    await bounded(admin.connect(), ANSWER_MS, 'connecting');
+    const cluster = await bounded(admin.describeCluster(), ANSWER_MS, 'cluster metadata');
     return cluster.brokers.length === 1 && cluster.controller !== null;
   } catch {
     return false;
   } finally {
-    await admin.disconnect();
+    client.destroy();
   }
 }
 

@@ -8,8 +8,6 @@ import type { PartRole } from '../../services/wiring/roles.ts';
 import type { FirstRun } from '../../services/wiring/firstRun.ts';
 
 const MAIN = fileURLToPath(new URL('../../services/main.ts', import.meta.url));
-/** The Kafka client sets a timer in the past now and then, which Node tells everybody. */
-const FLAGS = ['--disable-warning=TimeoutNegativeWarning'];
 const START_MS = 45_000;
 
 /** The service as its users have it: a process of its own. */
@@ -102,7 +100,7 @@ export async function startRoleProcess(
 
 /** Nothing of our own environment but the path reaches it. `address` is null when it ended without one. */
 function launch(environment: Readonly<Record<string, string>>, args: readonly string[] = []) {
-  const child = spawn(process.execPath, [...FLAGS, MAIN, ...args], {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH: process.env['PATH'], ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
