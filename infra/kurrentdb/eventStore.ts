@@ -8,7 +8,7 @@ import {
 } from '../../events/eventStore.ts';
 import type { Log } from '../../services/runtime.ts';
 import { pause } from '../abortable.ts';
-import { HeadWatcher } from '../postgres/headWatcher.ts';
+import { HeadWatcher } from '../headWatcher.ts';
 import { assertStorable } from '../validAppend.ts';
 import { AppendQueue } from './appendQueue.ts';
 import { bounded } from './bounded.ts';

@@ -2,7 +2,7 @@ import type { EventStore, Page, RecordedEvent } from '../../events/eventStore.ts
 import { StoreUnavailable } from '../../events/eventStore.ts';
 import type { Log } from '../../services/runtime.ts';
 import { pause, untilAborted } from '../abortable.ts';
-import type { HeadWatcher } from '../postgres/headWatcher.ts';
+import type { HeadWatcher } from '../headWatcher.ts';
 import { asStoreError } from './failures.ts';
 import type { Subscription } from './kurrentClient.ts';
 import { positionOf, type KurrentRecord, type LogPlace } from './storedForm.ts';

@@ -8,7 +8,7 @@ import { AppendConnection } from './appendConnection.ts';
 import { asStoreError, closePool, isUnavailable, openPool } from './database.ts';
 import { READ, toPage, toRecorded, type EventRow } from './eventRows.ts';
 import { GroupCommit } from './groupCommit.ts';
-import { HeadWatcher } from './headWatcher.ts';
+import { HeadWatcher } from '../headWatcher.ts';
 
 export interface PostgresEventStoreOptions {
   readonly connectionString: string;

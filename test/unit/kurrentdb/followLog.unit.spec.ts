@@ -3,7 +3,7 @@ import { StoreUnavailable, type Page } from '../../../events/eventStore.ts';
 import { followLog, type FollowParts } from '../../../infra/kurrentdb/followLog.ts';
 import type { Subscription } from '../../../infra/kurrentdb/kurrentClient.ts';
 import { toRecorded, toStored, type KurrentRecord, type LogPlace } from '../../../infra/kurrentdb/storedForm.ts';
-import { HeadWatcher } from '../../../infra/postgres/headWatcher.ts';
+import { HeadWatcher } from '../../../infra/headWatcher.ts';
 import { event, labelOf } from '../../contract/eventStoreSteps.ts';
 import { silentLog } from '../../support/log.ts';
 

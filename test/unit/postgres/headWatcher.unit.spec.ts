@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { HeadWatcher } from '../../../infra/postgres/headWatcher.ts';
+import { HeadWatcher } from '../../../infra/headWatcher.ts';
 import { silentLog } from '../../support/log.ts';
 
 const NEVER = 3_600_000;

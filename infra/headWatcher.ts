@@ -1,5 +1,5 @@
-import type { Log } from '../../services/runtime.ts';
-import { pause } from '../abortable.ts';
+import type { Log } from '../services/runtime.ts';
+import { pause } from './abortable.ts';
 
 const LONGEST_PAUSE_MS = 1_000;
 
