@@ -1,5 +1,6 @@
 import { decode, type DomainEvent } from '../../events/codec.ts';
 import type { EventStore, Page } from '../../events/eventStore.ts';
+import { pauseFor } from '../pauseFor.ts';
 import type { Runtime } from '../runtime.ts';
 
 const PAGE = 1_000;
@@ -148,7 +149,7 @@ class EventFollower implements Follower {
         this.#runtime.log.error(fields, 'following the log failed; trying again');
       }
       if (this.#position > before) pauseMs = FIRST_RETRY_MS;
-      await this.#pause(pauseMs);
+      await pauseFor(this.#runtime.timers, pauseMs, this.#signal);
       pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS);
     }
     return null;
@@ -156,17 +157,5 @@ class EventFollower implements Follower {
 
   #hasStopped(): boolean {
     return this.#signal.aborted;
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        cancel();
-        this.#signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = this.#runtime.timers.after(delayMs, end);
-      this.#signal.addEventListener('abort', end, { once: true });
-    });
   }
 }

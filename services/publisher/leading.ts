@@ -4,7 +4,7 @@ import { StoreUnavailable, type EventStore, type RecordedEvent } from '../../eve
 import type { Runtime } from '../runtime.ts';
 import { continueChain, isMarked, joinBatches, publishEvents, publishMarks, type Chain } from './chain.ts';
 import { Feed } from './feed.ts';
-import { pauseFor } from './pauseFor.ts';
+import { pauseFor } from '../pauseFor.ts';
 import type { CheckpointStore, Progress } from './ports.ts';
 
 /** Events of one send. */

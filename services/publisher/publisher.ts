@@ -1,6 +1,6 @@
 import { StoreUnavailable } from '../../events/eventStore.ts';
 import { Leading, type LeadingParts, type PublisherCounts } from './leading.ts';
-import { pauseFor } from './pauseFor.ts';
+import { pauseFor } from '../pauseFor.ts';
 import type { LeaderLock, Leadership } from './ports.ts';
 
 export interface PublisherOptions extends LeadingParts {

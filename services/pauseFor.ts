@@ -1,4 +1,4 @@
-import type { Timers } from '../runtime.ts';
+import type { Timers } from './runtime.ts';
 
 /** Waits, but not beyond the abort of the signal. Never rejects. */
 export function pauseFor(timers: Timers, ms: number, signal: AbortSignal): Promise<void> {
