@@ -107,9 +107,7 @@ export class PartitionProjector {
     const { store, signal } = this.#options;
     while (!signal.aborted) {
       await this.#tables.align();
-      const head = await store.head();
-      this.#behind = !(await this.#tables.isNear(head));
-      const arrived = await this.#tables.fill(head);
+      const arrived = await this.#tables.fill(await store.head(), (isNear) => (this.#behind = !isNear));
       if (!arrived || this.#behind) continue;
       this.#began.resolve(undefined);
       return;

@@ -61,22 +61,22 @@ export class PartitionedTables {
     this.#seen = seen;
   }
 
-  /** Whether a page of the store is enough to come to a position. */
-  async isNear(position: bigint): Promise<boolean> {
-    if (this.position >= position) return true;
-    const page = await this.#options.store.readAll({ after: this.position, limit: CATCH_UP_PAGE });
-    return page.position >= position;
-  }
-
-  /** Applies stored events of all partitions up to a position. False when somebody else did so meanwhile, in part. */
-  async fill(upTo: bigint): Promise<boolean> {
+  /**
+   * Applies stored events of all partitions up to a position; `near` is told before the first page when that page is the
+   * last. Returns false when somebody else did so meanwhile, in part.
+   */
+  async fill(upTo: bigint, near: (isNear: boolean) => void = () => undefined): Promise<boolean> {
     const { store, signal } = this.#options;
     const { projection, partitioning: divided } = this.#target;
     const from = this.#seen;
     const range = { projection, partitioning: divided, from, upTo: from.map(() => upTo), limit: CATCH_UP_PAGE };
+    let isFirst = true;
     for await (const portion of readPortions(store, range)) {
+      if (isFirst) near(portion.ranges.some(({ position }) => position >= upTo));
+      isFirst = false;
       if (signal.aborted || !(await this.#apply(portion))) return false;
     }
+    if (isFirst) near(true);
     return true;
   }
 
@@ -108,9 +108,10 @@ export class PartitionedTables {
     const { store, log } = this.#options;
     const { name } = this.#target.projection;
     if (upTo > (await store.head())) throw new Error('a partition tells of events that the store does not have');
-    if (!(await this.isNear(upTo))) throw new Error('too much is missing to wait for it');
     log.info({ projection: name, position: this.position, upTo }, 'partitions left something out: the store is read');
-    await this.fill(upTo);
+    await this.fill(upTo, (isNear) => {
+      if (!isNear) throw new Error('too much is missing to wait for it');
+    });
   }
 
   /** False when a checkpoint was not where a range begins. */
