@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { redisReady } from './connection.ts';
 
-const SAFE_POLICY = 'noeviction';
+export const SAFE_POLICY = 'noeviction';
 const READY_MS = 5_000;
 
 /** This Redis throws entries away when its memory is full, so that jobs and counters would vanish without a word. */

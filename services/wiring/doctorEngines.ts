@@ -1,7 +1,7 @@
 import type { Config } from '../../infra/config/config.ts';
 import { KurrentEventStore } from '../../infra/kurrentdb/eventStore.ts';
 import { closeRedis, connectRedis } from '../../infra/redis/connection.ts';
-import { assertNotEvicting, EvictingRedis } from '../../infra/redis/evictionPolicy.ts';
+import { assertNotEvicting, EvictingRedis, SAFE_POLICY } from '../../infra/redis/evictionPolicy.ts';
 import { redact } from '../../infra/telemetry/log.ts';
 import type { KafkaFacts, KurrentdbFacts, RedisFacts } from '../cli/doctor/probes.ts';
 import { CommandFailed } from '../cli/failure.ts';
@@ -10,7 +10,6 @@ import { kafkaAccess } from './distribution.ts';
 
 /** An engine that needs longer for a look is of no use to a call. */
 const ANSWER_MS = 5_000;
-const GOOD_POLICY = 'noeviction';
 /** What happens on the way stands in the report, and nowhere else. */
 const QUIET: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -60,9 +59,9 @@ export async function redisFacts({ REDIS_URL: url }: Config): Promise<RedisFacts
   const { promise: failure, reject } = Promise.withResolvers<never>();
   redis.on('error', reject);
   try {
-    const policy = await Promise.race([policyOf(redis), failure]);
+    const { policy, evicts } = await Promise.race([policyOf(redis), failure]);
     const version = /^redis_version:(\S+)/m.exec(await redis.info('server'))?.[1] ?? null;
-    return { version, policy };
+    return { version, policy, evicts };
   } catch (error) {
     throw away('Redis cannot be asked', error, 'See that it runs, and that REDIS_URL has its address and password.');
   } finally {
@@ -81,12 +80,12 @@ function connectedTo(url: string): Redis {
 }
 
 /** By the same look that processes take when they start. */
-async function policyOf(redis: Redis): Promise<string> {
+async function policyOf(redis: Redis): Promise<Pick<RedisFacts, 'policy' | 'evicts'>> {
   try {
     await assertNotEvicting(redis);
-    return GOOD_POLICY;
+    return { policy: SAFE_POLICY, evicts: false };
   } catch (error) {
-    if (error instanceof EvictingRedis) return error.policy;
+    if (error instanceof EvictingRedis) return { policy: error.policy, evicts: true };
     throw error;
   }
 }

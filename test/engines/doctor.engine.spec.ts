@@ -150,7 +150,7 @@ describeWith('redis', 'The doctor and Redis', () => {
 
   it('finds one that forgets nothing', async () => {
     const facts = await redisOf(server.url);
-    expect(facts).toEqual({ version: server.version, policy: 'noeviction' });
+    expect(facts).toEqual({ version: server.version, policy: 'noeviction', evicts: false });
     expect(ofRedis(facts)).toEqual({ status: 'ok', detail: `Redis ${server.version}, maxmemory-policy noeviction` });
   });
 

@@ -3,8 +3,6 @@ import { failed, ok, warning, type Verdict } from './verdict.ts';
 
 /** BullMQ 6.7 asks for it. */
 const OLDEST_REDIS = { major: 6, minor: 2 };
-/** Any other lets Redis forget jobs, and then no process starts with it. */
-const SAFE_POLICY = 'noeviction';
 
 /** What stands in the database tells whether the record was there before. */
 export function ofKurrentdb(kurrentdb: KurrentdbFacts | null, database: Pick<DatabaseFacts, 'head'> | null): Verdict {
@@ -52,10 +50,10 @@ export function ofKafka(kafka: KafkaFacts | null): Verdict {
 
 export function ofRedis(redis: RedisFacts | null): Verdict {
   if (redis === null) return ok('not used: limits are counted by each process, jobs are in PostgreSQL');
-  const { version, policy } = redis;
+  const { version, policy, evicts } = redis;
   const name = version === null ? 'Redis' : `Redis ${version}`;
-  if (policy !== SAFE_POLICY) {
-    return failed(`${name} has maxmemory-policy ${policy} and may forget jobs: set it to ${SAFE_POLICY}.`);
+  if (evicts) {
+    return failed(`${name} has maxmemory-policy ${policy} and may forget jobs: set it to noeviction.`);
   }
   if (version !== null && isOld(version)) {
     const { major, minor } = OLDEST_REDIS;

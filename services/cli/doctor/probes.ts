@@ -100,6 +100,8 @@ export interface RedisFacts {
   readonly version: string | null;
   /** What it does when its memory is full; `unknown` when it does not tell. */
   readonly policy: string;
+  /** Entries may vanish with this policy, and then no process starts. */
+  readonly evicts: boolean;
 }
 
 export interface JournalFacts {

@@ -95,15 +95,15 @@ describe('what the doctor thinks of Redis', () => {
 
   it('that forgets nothing', () => {
     const detail = 'Redis 7.0.15, maxmemory-policy noeviction';
-    expect(ofRedis({ version: '7.0.15', policy: 'noeviction' })).toEqual({ status: 'ok', detail });
-    expect(ofRedis({ version: null, policy: 'noeviction' })).toEqual({
+    expect(ofRedis({ version: '7.0.15', policy: 'noeviction', evicts: false })).toEqual({ status: 'ok', detail });
+    expect(ofRedis({ version: null, policy: 'noeviction', evicts: false })).toEqual({
       status: 'ok',
       detail: 'Redis, maxmemory-policy noeviction',
     });
   });
 
   it.each(['allkeys-lru', 'volatile-ttl', 'unknown'])('that has %s as its policy', (policy) => {
-    expect(ofRedis({ version: '7.0.15', policy })).toEqual({
+    expect(ofRedis({ version: '7.0.15', policy, evicts: true })).toEqual({
       status: 'failed',
       detail: `Redis 7.0.15 has maxmemory-policy ${policy} and may forget jobs: set it to noeviction.`,
     });
@@ -115,11 +115,11 @@ describe('what the doctor thinks of Redis', () => {
     ['6.2.0', 'ok'],
     ['10.0.0', 'ok'],
   ])('of version %s: %s', (version, status) => {
-    expect(ofRedis({ version, policy: 'noeviction' }).status).toBe(status);
+    expect(ofRedis({ version, policy: 'noeviction', evicts: false }).status).toBe(status);
   });
 
   it('that is old says what jobs ask for', () => {
-    expect(ofRedis({ version: '5.0.14', policy: 'noeviction' }).detail).toBe(
+    expect(ofRedis({ version: '5.0.14', policy: 'noeviction', evicts: false }).detail).toBe(
       'Redis 5.0.14 is old: jobs ask for 6.2 or newer.',
     );
   });
