@@ -17,10 +17,17 @@ export class Arrivals {
   readonly #timers: Timers;
   readonly #names: readonly string[];
   readonly #positionOf: (name: string) => bigint | null;
+  readonly #trouble: () => unknown;
   #waiters: readonly Waiter[] = [];
 
-  /** `positionOf` is what is known now; null for nothing. */
-  constructor(timers: Timers, names: readonly string[], positionOf: (name: string) => bigint | null) {
+  /** `positionOf` is what is known now, null for nothing; `trouble` why nothing newer is known, undefined for nothing. */
+  constructor(
+    timers: Timers,
+    names: readonly string[],
+    positionOf: (name: string) => bigint | null,
+    trouble: () => unknown = () => undefined,
+  ) {
+    this.#trouble = trouble;
     this.#timers = timers;
     this.#names = names;
     this.#positionOf = positionOf;
@@ -51,7 +58,8 @@ export class Arrivals {
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     const cancel = this.#timers.after(timeoutMs, () => {
       const late = behind().map((name) => `${name} at ${String(this.#positionOf(name) ?? 'an unknown position')}`);
-      reject(new ProjectionLagging(`not at position ${String(position)} in time: ${late.join(', ')}`));
+      const message = `not at position ${String(position)} in time: ${late.join(', ')}`;
+      reject(new ProjectionLagging(message, { cause: this.#trouble() }));
     });
     const waiter = { arrived: () => behind().length === 0, resolve: () => resolve(undefined) };
     this.#waiters = [...this.#waiters, waiter];

@@ -20,16 +20,23 @@ export class CheckpointWatch {
   readonly #options: CheckpointWatchOptions;
   readonly #arrivals: Arrivals;
   #positions: ReadonlyMap<string, bigint> = new Map();
+  /** Why the last look failed; undefined when it did not. */
+  #trouble: unknown;
   #looking = false;
 
   constructor(options: CheckpointWatchOptions) {
     this.#options = options;
-    this.#arrivals = new Arrivals(options.timers, options.projections, (name) => this.#positions.get(name) ?? null);
+    this.#arrivals = new Arrivals(
+      options.timers,
+      options.projections,
+      (name) => this.#positions.get(name) ?? null,
+      () => this.#trouble,
+    );
   }
 
   /**
    * As ProjectionRunner.caughtUp. While the database or a projection's schema is not there it goes on looking. Throws
-   * ProjectionLagging after `timeoutMs`.
+   * ProjectionLagging after `timeoutMs`, whose cause is what kept it from looking.
    */
   async caughtUp(position: bigint, names?: readonly string[], timeoutMs?: number): Promise<void> {
     const arrival = this.#arrivals.wait(position, names, timeoutMs);
@@ -56,9 +63,10 @@ export class CheckpointWatch {
     );
     try {
       const { rows } = await sql.query<{ name: string; position: string }>(each.join(' UNION ALL '));
+      this.#trouble = undefined;
       return new Map(rows.map(({ name, position }) => [name, BigInt(position)]));
-    } catch {
-      // Whoever waits is told by the deadline that no position is known.
+    } catch (error) {
+      this.#trouble = error;
       return null;
     }
   }

@@ -4,7 +4,7 @@ import { Arrivals } from './arrivals.ts';
 import { CheckpointWatch } from './checkpointWatch.ts';
 import { LiveFeed } from './liveFeed.ts';
 import { PartitionGroup } from './partitionGroup.ts';
-import { WHOLE_LOG, type PartitionOf } from './partitioning.ts';
+import { partitioning, WHOLE_LOG } from './partitioning.ts';
 import type { Timers } from './ports.ts';
 import type { Projection, SqlExecutor } from './projection.ts';
 import { Projector } from './projector.ts';
@@ -24,7 +24,6 @@ export interface RunnerOptions extends AligningParts {
   /** Follows the partitions of a distribution log instead of the store. */
   readonly distribution?: {
     readonly log: DistributionLog;
-    readonly partitionOf: PartitionOf;
     /** To look at what other processes have done. */
     readonly sql: SqlExecutor;
   };
@@ -52,7 +51,7 @@ export class ProjectionRunner {
   constructor(options: RunnerOptions) {
     const { timers, distribution } = options;
     const names = options.projections.map(({ name }) => name);
-    this.#options = { ...options, partitionOf: distribution?.partitionOf ?? options.partitionOf };
+    this.#options = options;
     this.#arrivals = new Arrivals(timers, names, (name) => this.#positionOf(name));
     this.#watch = distribution ? new CheckpointWatch({ sql: distribution.sql, timers, projections: names }) : null;
   }
@@ -86,9 +85,10 @@ export class ProjectionRunner {
     group: string,
     projections: readonly Projection[],
     pageSize: number,
-    { log: distribution, partitionOf }: NonNullable<RunnerOptions['distribution']>,
+    { log: distribution }: NonNullable<RunnerOptions['distribution']>,
   ) {
     const { store, transactions, timers, log } = this.#options;
+    const { partitionOf } = partitioning(distribution.partitions, this.#options.partitionOf);
     const parts = { store, transactions, timers, log, distribution, partitionOf, signal: this.#stopping.signal };
     const following = new PartitionGroup(projections, { ...parts, group, pageSize });
     return { projectors: following.projectors, running: following.run() };

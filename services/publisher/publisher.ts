@@ -42,8 +42,13 @@ export class Publisher {
     await this.#running;
   }
 
+  /** Everything up to here is published; null while another process leads. */
+  get position(): bigint | null {
+    return this.#leading?.position ?? null;
+  }
+
   async status(): Promise<PublisherStatus> {
-    const position = this.#leading?.position ?? null;
+    const { position } = this;
     const head = position === null ? null : await this.#head();
     const lag = head === null || position === null ? null : head - position;
     return { ...this.#counts, leading: this.#leading !== null, position, lag };

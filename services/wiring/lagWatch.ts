@@ -1,5 +1,8 @@
 import type { Clock } from '../runtime.ts';
 
+/** A follower that is later than this makes its process unready: behind a late projection, holds stay for too long. */
+export const MAX_LAG_MS = 30_000;
+
 /**
  * Who is how late, in time: positions of some event stores count bytes, so their difference says little. A follower is
  * late when it has not yet come to a head that was seen `maxMs` ago.

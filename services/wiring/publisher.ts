@@ -4,6 +4,7 @@ import { PostgresPublisherCheckpoints } from '../../infra/postgres/publisherChec
 import type { Metrics } from '../../infra/telemetry/metrics.ts';
 import { Publisher } from '../publisher/publisher.ts';
 import type { Core } from './core.ts';
+import { LagWatch, MAX_LAG_MS } from './lagWatch.ts';
 
 /** Brings the event store to the distribution log, or stands by while another process does. */
 export function openPublisher(
@@ -32,5 +33,13 @@ export function openPublisher(
       };
     },
   );
-  return { publisher, problems: (): readonly string[] => [], close: () => publisher.stop() };
+  const lag = new LagWatch(runtime.clock, MAX_LAG_MS);
+  return {
+    publisher,
+    problems(head: bigint): readonly string[] {
+      const { position } = publisher;
+      return position !== null && lag.isLate('publisher', position, head) ? ['the publisher lags behind'] : [];
+    },
+    close: () => publisher.stop(),
+  };
 }

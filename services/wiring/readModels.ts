@@ -8,10 +8,7 @@ import type { SqlExecutor } from '../../projections/projection.ts';
 import { prepareSchemas } from '../../projections/schema.ts';
 import { ProjectionRunner, type ProjectionStatus } from '../../projections/runner.ts';
 import type { Core } from './core.ts';
-import { LagWatch } from './lagWatch.ts';
-
-/** A projection that is later than this makes the process unready: holds would stay for too long. */
-const MAX_LAG_MS = 30_000;
+import { LagWatch, MAX_LAG_MS } from './lagWatch.ts';
 
 /** The read models, whoever keeps them up with the log. */
 export interface ReadModels {
@@ -44,7 +41,7 @@ export async function openReadModels(
     log: runtime.log,
     projections: PROJECTIONS,
     partitionOf: partitionOfKey,
-    ...(distribution ? { distribution: { log: distribution, partitionOf: partitionOfKey, sql } } : {}),
+    ...(distribution ? { distribution: { log: distribution, sql } } : {}),
   });
   await runner.start();
   const lag = new LagWatch(runtime.clock, MAX_LAG_MS);

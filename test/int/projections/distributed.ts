@@ -105,7 +105,7 @@ export class Distributed {
 
   /** A runner that follows the partitions. */
   followPartitions(log: FaultyDistribution, options: Partial<RunnerOptions> = {}): Promise<ProjectionRunner> {
-    return this.#start({ distribution: { log, partitionOf: testPartitionOf, sql: this.stage.sql }, ...options });
+    return this.follow({ distribution: { log, sql: this.stage.sql }, ...options });
   }
 
   /**

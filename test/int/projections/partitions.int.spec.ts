@@ -159,11 +159,7 @@ describe(`projections of partitions (TEST_SEED=${String(seed)})`, () => {
     const runner = await distributed.followPartitions(log, {
       timers: testTimers(20),
       log: { info: () => undefined, warn: () => undefined, error: errors },
-      distribution: {
-        log,
-        partitionOf: (accountId, partitions) => (testPartitionOf(accountId, partitions) + 1) % partitions,
-        sql: distributed.stage.sql,
-      },
+      partitionOf: (accountId, partitions) => (testPartitionOf(accountId, partitions) + 1) % partitions,
     });
     const head = await append(3, 2);
     await publisher.publish();

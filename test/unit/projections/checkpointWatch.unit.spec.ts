@@ -66,14 +66,16 @@ describe('waiting for projections that other processes keep up', () => {
   });
 
   it('goes on while the database or the tables are not there', async () => {
+    const trouble = new StoreUnavailable('as told by the test');
     rows.mockImplementationOnce(() => {
-      throw new StoreUnavailable('as told by the test');
+      throw trouble;
     });
     const late = watch.caughtUp(1n, ['keys'], 100);
     late.catch(() => undefined);
     await turn();
     timers.fire();
     await expect(late).rejects.toThrow('keys at an unknown position');
+    await expect(late).rejects.toMatchObject({ cause: trouble });
   });
 
   it('refuses names that are no projection', async () => {
