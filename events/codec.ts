@@ -3,6 +3,7 @@ import { accountEvent, type AccountEvent } from './account/account.events.ts';
 import { invoiceEvent, type InvoiceEvent } from './invoice/invoice.events.ts';
 import { keyEvent, type KeyEvent } from './key/key.events.ts';
 import { priceBookEvent, type PriceBookPublished } from './pricebook/pricebook.events.ts';
+import { priceBookPublishedV1toV2 } from './pricebook/pricebook.upcasters.ts';
 import { quotaEvent, type QuotaEvent } from './quota/quota.events.ts';
 import { requestEvent, type RequestEvent } from './request/request.events.ts';
 import type { Upcaster } from './upcaster.ts';
@@ -34,7 +35,7 @@ for (const family of [requestEvent, usageEvent, keyEvent, accountEvent, priceBoo
 }
 
 const upcasters = new Map<string, Upcaster>();
-for (const step of [usageRecordedV1toV2]) {
+for (const step of [usageRecordedV1toV2, priceBookPublishedV1toV2]) {
   upcasters.set(`${step.type}@${String(step.from.shape.version.value)}`, step);
 }
 

@@ -34,6 +34,36 @@ export function totalTokens(usage: UsageVector): number {
   return sum;
 }
 
+/** The token meters of each side of a call. */
+export const INPUT_METERS = [
+  'uncachedInput',
+  'cacheRead',
+  'cacheWrite5m',
+  'cacheWrite1h',
+  'audioInput',
+  'imageInput',
+] as const satisfies readonly TokenMeter[];
+export const OUTPUT_METERS = [
+  'outputText',
+  'reasoning',
+  'audioOutput',
+  'imageOutput',
+] as const satisfies readonly TokenMeter[];
+
+/** Tokens that went in, cached or not: what long-context thresholds look at. Negative when quantities are taken back. */
+export function inputTokens(usage: Readonly<Partial<Record<Meter, number>>>): number {
+  let sum = 0;
+  for (const meter of INPUT_METERS) sum += usage[meter] ?? 0;
+  return sum;
+}
+
+/** Tokens that came out, shown or not. */
+export function outputTokens(usage: Readonly<Partial<Record<Meter, number>>>): number {
+  let sum = 0;
+  for (const meter of OUTPUT_METERS) sum += usage[meter] ?? 0;
+  return sum;
+}
+
 /** Where a quantity came from. `none`: nothing was delivered, so nothing is charged. `unknown`: lost, settled by declared policy. */
 export const usageSource = z.enum(['reported', 'estimated', 'mixed', 'unknown', 'none']);
 export type UsageSource = z.infer<typeof usageSource>;

@@ -23,7 +23,20 @@ export const userRegistered = defineEvent('UserRegistered', 1, {
   accounts: z.object({ live: identifier, test: identifier }),
 });
 
-export const accountEvent = z.discriminatedUnion('type', [accountOpened, userRegistered]);
+const reason = z.string().max(200);
+
+/** The user may administer the installation, until the rights are revoked. Both stand on the user's stream. */
+export const adminRightsGranted = defineEvent('AdminRightsGranted', 1, { userId: identifier, reason });
+export const adminRightsRevoked = defineEvent('AdminRightsRevoked', 1, { userId: identifier, reason });
+
+export const accountEvent = z.discriminatedUnion('type', [
+  accountOpened,
+  userRegistered,
+  adminRightsGranted,
+  adminRightsRevoked,
+]);
 export type AccountOpened = z.infer<typeof accountOpened>;
 export type UserRegistered = z.infer<typeof userRegistered>;
+export type AdminRightsGranted = z.infer<typeof adminRightsGranted>;
+export type AdminRightsRevoked = z.infer<typeof adminRightsRevoked>;
 export type AccountEvent = z.infer<typeof accountEvent>;

@@ -1,6 +1,7 @@
 import type { Mode } from '../../events/envelope.ts';
-import type { Meter } from '../../events/meters.ts';
+import { INPUT_METERS, type Meter } from '../../events/meters.ts';
 import type { Currency, Picos } from '../../events/money.ts';
+import { columnsOf } from '../columns.ts';
 import type { SqlExecutor } from '../projection.ts';
 import type { SignedUsage } from './facts.ts';
 
@@ -36,6 +37,13 @@ export interface FactLine {
   readonly currency: Currency;
 }
 
+/** Facts whose input tokens are more than `above` and at most `upTo`; null: without end. */
+export interface InputRange {
+  readonly above: number;
+  readonly upTo: number | null;
+}
+
+const EVERY_LENGTH: readonly InputRange[] = [{ above: -1, upTo: null }];
 const PAGE = 5_000;
 
 /** The facts that invoices are made of. Complete up to the projection's checkpoint. May throw StoreUnavailable. */
@@ -60,14 +68,27 @@ export class InvoiceFacts {
     }
   }
 
-  /** Ids, sorted and without twins, of the requests with a quantity other than 0 on the line's meter in a fact of the window. */
-  async idsOf(window: FactWindow, line: FactLine): Promise<readonly string[]> {
+  /**
+   * Ids, sorted and without twins, of the requests with a quantity other than 0 on the line's meter in a fact of the
+   * window whose input tokens, used or taken back, are in one of the ranges.
+   */
+  async idsOf(
+    window: FactWindow,
+    line: FactLine,
+    ranges: readonly InputRange[] = EVERY_LENGTH,
+  ): Promise<readonly string[]> {
     const { rows } = await this.#sql.query<{ requestId: string }>(
       `SELECT DISTINCT request_id AS "requestId" FROM requests.facts
        WHERE ${IN_WINDOW} AND key_id = $6 AND model = $7 AND price_version = $8 AND currency = $9
          AND (usage ->> $10)::numeric <> 0
+         AND EXISTS (SELECT FROM unnest($11::bigint[], $12::bigint[]) AS range (above, up_to)
+           WHERE ${INPUT_TOKENS} > above AND (up_to IS NULL OR ${INPUT_TOKENS} <= up_to))
        ORDER BY request_id`,
-      [...bounds(window), line.keyId, line.model, line.priceVersion, line.currency, line.meter],
+      [
+        ...bounds(window),
+        ...[line.keyId, line.model, line.priceVersion, line.currency, line.meter],
+        ...columnsOf(ranges, 'above', 'upTo'),
+      ],
     );
     return rows.map(({ requestId }) => requestId);
   }
@@ -101,6 +122,8 @@ export class InvoiceFacts {
 /** Before one cut and not before the other. The alternatives are served by `facts_by_service_time` and `facts_by_position`. */
 const IN_WINDOW = `account_id = $1 AND occurred_at < $2::timestamptz AND position <= $3::bigint
   AND (occurred_at >= $4::timestamptz OR position > $5::bigint)`;
+
+const INPUT_TOKENS = `abs(${INPUT_METERS.map((meter) => `coalesce((usage ->> '${meter}')::numeric, 0)`).join(' + ')})`;
 
 function bounds({ accountId, upTo, after }: FactWindow): unknown[] {
   return [accountId, upTo.end, upTo.cutoff, after?.end ?? '-infinity', after?.cutoff ?? -1n];

@@ -1,6 +1,7 @@
 import type { Mode } from '../../events/envelope.ts';
 import type { Meter } from '../../events/meters.ts';
 import type { Currency, Picos } from '../../events/money.ts';
+import type { InputRange } from './rating/longContext.ts';
 import type { SignedUsage } from './rating/rate.ts';
 
 /** A cut through an account's usage: by service time (exclusive) and by log position (inclusive). */
@@ -28,6 +29,7 @@ export interface BillingWindow {
 export interface UsageFact {
   readonly requestId: string;
   readonly keyId: string;
+  /** As it was recorded: with the variant that it was charged as, `model#variant`. */
   readonly model: string;
   readonly mode: Mode;
   readonly priceVersion: string;
@@ -42,7 +44,7 @@ export interface UsageFacts {
   read(window: BillingWindow): AsyncIterable<readonly UsageFact[]>;
 }
 
-/** What makes an invoice line one line. */
+/** What makes an invoice line one line, but for its unit price: a long context may give one meter several. */
 export interface LineIdentity {
   readonly keyId: string;
   readonly model: string;
@@ -53,8 +55,11 @@ export interface LineIdentity {
 
 /** The way back from an invoice line to its calls. */
 export interface LineRequests {
-  /** Ids, sorted and without twins, of the requests with a quantity other than 0 on the line's meter in a fact of the window. */
-  idsOf(window: BillingWindow, line: LineIdentity): Promise<readonly string[]>;
+  /**
+   * Ids, sorted and without twins, of the requests with a quantity other than 0 on the line's meter in a fact of the
+   * window. With ranges only of facts whose input tokens, used or taken back, are in one of them.
+   */
+  idsOf(window: BillingWindow, line: LineIdentity, ranges?: readonly InputRange[]): Promise<readonly string[]>;
 }
 
 /** How far the read models are, and whether they are whole for an account. */

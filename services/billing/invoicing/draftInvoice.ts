@@ -5,7 +5,8 @@ import { roundToMinorUnits, type Currency } from '../../../events/money.ts';
 import type { ModelPrice } from '../../../events/pricebook/pricebook.events.ts';
 import type { UsageFact } from '../ports.ts';
 import type { PriceByVersion } from '../pricebook/priceBooks.ts';
-import { rate, unitPrice } from '../rating/rate.ts';
+import { cardOf, unitPrice } from '../rating/card.ts';
+import { rate } from '../rating/rate.ts';
 import { InvoiceRefused } from './invoiceRefused.ts';
 import { LineFold } from './lineFold.ts';
 
@@ -31,8 +32,8 @@ export function draftInvoices(facts: Iterable<UsageFact>, prices: PriceByVersion
 export class DraftFold {
   readonly #prices: PriceByVersion;
   readonly #mode: Mode;
-  /** By what facts of the same key, model and price have in common, then by meter. */
-  readonly #lines = new Map<string, Map<Meter, LineFold>>();
+  /** By what facts of the same key, model and price have in common, then by meter. A meter has a line for each of its unit prices. */
+  readonly #lines = new Map<string, Map<Meter, LineFold[]>>();
   readonly #problems: string[] = [];
   #lastRequestId = '';
 
@@ -51,16 +52,17 @@ export class DraftFold {
       if (this.#problems.length >= MAX_PROBLEMS) throw new InvoiceRefused(this.#problems);
     } else if (priced) {
       const lines = this.#linesOf(fact);
+      const card = cardOf(priced.price, fact.usage);
       for (const meter of METERS) {
         const quantity = fact.usage[meter];
-        if (quantity) lineOf(lines, fact, meter, priced).add(fact.requestId, quantity);
+        if (quantity) lineOf(lines, fact, meter, unitPrice(card, meter)).add(fact.requestId, quantity);
       }
     }
   }
 
   /** Call once, after the last fact. */
   finish(): InvoiceDraft[] {
-    const folds = [...this.#lines.values()].flatMap((lines) => [...lines.values()]).toSorted(byIdentity);
+    const folds = [...this.#lines.values()].flatMap((lines) => [...lines.values()].flat()).toSorted(byIdentity);
     if (folds.length > MAX_LINES) this.#problems.push(`${String(folds.length)} lines, at most ${String(MAX_LINES)}`);
     for (const fold of folds) {
       if (!fold.isCountable) this.#problems.push(`${JSON.stringify(fold.identity)}: quantity past 2^53 - 1`);
@@ -77,7 +79,7 @@ export class DraftFold {
     return drafts;
   }
 
-  #linesOf({ keyId, model, priceVersion, currency }: UsageFact): Map<Meter, LineFold> {
+  #linesOf({ keyId, model, priceVersion, currency }: UsageFact): Map<Meter, LineFold[]> {
     const key = `${keyId}\n${priceVersion}\n${currency}\n${model}`;
     let lines = this.#lines.get(key);
     if (!lines) {
@@ -88,13 +90,13 @@ export class DraftFold {
   }
 }
 
-function lineOf(lines: Map<Meter, LineFold>, fact: UsageFact, meter: Meter, { price }: ModelPrice): LineFold {
-  let line = lines.get(meter);
-  if (!line) {
-    const { keyId, model, priceVersion, currency } = fact;
-    line = new LineFold({ keyId, model, meter, priceVersion, currency }, unitPrice(price, meter));
-    lines.set(meter, line);
-  }
+function lineOf(lines: Map<Meter, LineFold[]>, fact: UsageFact, meter: Meter, price: bigint): LineFold {
+  const ofMeter = lines.get(meter) ?? [];
+  const standing = ofMeter.find((line) => line.unitPrice === price);
+  if (standing) return standing;
+  const { keyId, model, priceVersion, currency } = fact;
+  const line = new LineFold({ keyId, model, meter, priceVersion, currency }, price);
+  lines.set(meter, [...ofMeter, line]);
   return line;
 }
 
@@ -120,14 +122,18 @@ function total(currency: Currency, folds: readonly LineFold[]): InvoiceDraft {
   };
 }
 
-/** Currency, key, model, meter in the order of the vector, price version: an order that does not depend on the facts' order. */
-function byIdentity({ identity: a }: LineFold, { identity: b }: LineFold): number {
+/** Currency, key, model, meter in the order of the vector, price version, unit price: an order that does not depend on the facts' order. */
+function byIdentity(
+  { identity: a, unitPrice: priceA }: LineFold,
+  { identity: b, unitPrice: priceB }: LineFold,
+): number {
   return (
     compare(a.currency, b.currency) ||
     compare(a.keyId, b.keyId) ||
     compare(a.model, b.model) ||
     METERS.indexOf(a.meter) - METERS.indexOf(b.meter) ||
-    compare(a.priceVersion, b.priceVersion)
+    compare(a.priceVersion, b.priceVersion) ||
+    Number(priceA - priceB)
   );
 }
 

@@ -6,7 +6,7 @@ import type { LineIdentity } from '../ports.ts';
 /** One invoice line while its facts come in, in ascending order of request id. Holds no ids: they go into the hash as they come. */
 export class LineFold {
   readonly identity: LineIdentity;
-  readonly #unitPrice: bigint;
+  readonly unitPrice: bigint;
   readonly #requests = createHash('sha256');
   #quantity = 0n;
   #requestCount = 0;
@@ -14,7 +14,7 @@ export class LineFold {
 
   constructor(identity: LineIdentity, unitPrice: bigint) {
     this.identity = identity;
-    this.#unitPrice = unitPrice;
+    this.unitPrice = unitPrice;
   }
 
   add(requestId: string, quantity: number): void {
@@ -27,7 +27,7 @@ export class LineFold {
 
   /** Quantity × unit price, exactly. */
   get exact(): Picos {
-    return this.#quantity * this.#unitPrice;
+    return this.#quantity * this.unitPrice;
   }
 
   /** The finished line; call once. `quantity` is past 2⁵³ − 1 only where `isCountable` is false. */
@@ -40,7 +40,7 @@ export class LineFold {
       meter,
       priceVersion,
       quantity: Number(this.#quantity),
-      unitPriceMicrosPerMillion: Number(this.#unitPrice),
+      unitPriceMicrosPerMillion: Number(this.unitPrice),
       exactPicos: this.exact.toString(),
       amount: roundToMinorUnits(this.exact, currency).toString(),
       requestCount: this.#requestCount,

@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { currency, instant } from '../../../events/envelope.ts';
-import { METERS } from '../../../events/meters.ts';
 import type { ModelPrice } from '../../../events/pricebook/pricebook.events.ts';
-import { REQUIRED_METERS } from '../rating/perMeter.ts';
-import { microsPerMillion, type PriceUnit } from './decimalPrice.ts';
+import { priceIn, priceMembers } from './filePrice.ts';
 import type { PriceBookContent } from './priceVersion.ts';
+import { looksLikeVariant, MAX_BASE_NAME } from './recordedModel.ts';
 
 /** Everything that is wrong with a price book file, each with its place in it. */
 export class PriceBookRefused extends Error {
@@ -16,48 +15,41 @@ export class PriceBookRefused extends Error {
   }
 }
 
-/** A price is text, because a number in YAML or JSON is a float and 0.1 is not 0.1. */
-const price = (unit: PriceUnit) =>
-  z.string({ error: 'a price is decimal text in quotes' }).transform((text, context) => {
-    try {
-      return microsPerMillion(text, unit);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      context.addIssue({ code: 'custom', message: error.message });
-      return z.NEVER;
-    }
-  });
-
-const meterPrices = (unit: PriceUnit) =>
-  z.partialRecord(z.enum(METERS), price(unit)).superRefine((meters, context) => {
-    for (const meter of REQUIRED_METERS) {
-      if (meters[meter] === undefined) {
-        context.addIssue({ code: 'custom', path: [meter], message: 'must be priced; write "0" for free' });
-      }
-    }
-  });
-
-/** One text prices every token alike (blended), a map prices each meter. Per thousand or per million, not both. */
-const filePrice = (unit: PriceUnit) => z.union([price(unit), meterPrices(unit)]);
-
 const fileModel = z
   .strictObject({
     model: z.string().min(1).max(200),
     currency,
-    perThousand: filePrice('perThousand').optional(),
-    perMillion: filePrice('perMillion').optional(),
+    ...priceMembers,
     maxOutputTokens: z.int().min(1).max(10_000_000).default(4_096),
+    matchesTags: z.boolean().default(false),
   })
   .transform((entry, context): ModelPrice => {
-    const { model, currency, maxOutputTokens } = entry;
-    const given = entry.perThousand ?? entry.perMillion;
-    if (given === undefined || (entry.perThousand !== undefined && entry.perMillion !== undefined)) {
-      context.addIssue({ code: 'custom', message: 'needs exactly one of perThousand and perMillion' });
-      return z.NEVER;
-    }
-    const price = typeof given === 'number' ? { blended: given } : { meters: given };
-    return { model, currency, price, maxOutputTokens };
+    const { model, currency, maxOutputTokens, matchesTags } = entry;
+    const problems = context.issues.length;
+    const complain = (message: string, ...path: (string | number)[]) => {
+      context.addIssue({ code: 'custom', message, path });
+    };
+    complainAboutName(entry, complain);
+    const price = priceIn(entry, complain);
+    if (price === null || context.issues.length > problems) return z.NEVER;
+    return { model, currency, price, maxOutputTokens, ...(matchesTags && { matchesTags }) };
   });
+
+/** Names under which usage is recorded must be telling, and short enough with a tag and a variant. */
+function complainAboutName(
+  {
+    model,
+    matchesTags,
+    variants,
+  }: { readonly model: string; readonly matchesTags: boolean; readonly variants?: unknown },
+  complain: (problem: string, path: string) => void,
+): void {
+  if (looksLikeVariant(model)) complain('"#" is kept for variants', 'model');
+  if (matchesTags && model.includes(':')) complain('has a tag and cannot match others', 'matchesTags');
+  if ((matchesTags || variants !== undefined) && model.length > MAX_BASE_NAME) {
+    complain(`at most ${String(MAX_BASE_NAME)} characters with tags or variants`, 'model');
+  }
+}
 
 const file = z.strictObject({
   /** From when calls are priced by this book. */

@@ -3,8 +3,9 @@ import type { EventStore } from '../../../events/eventStore.ts';
 import { priceBookStream } from '../../../events/ids.ts';
 import type { ModelPrice, PriceBookPublished } from '../../../events/pricebook/pricebook.events.ts';
 import { priceVersionOf } from './priceVersion.ts';
+import { recordedEntry } from './recordedModel.ts';
 
-/** Prices by version and model, of books that were read before; null when the book does not name the model. */
+/** Prices by version and by the name under which usage is recorded, of books that were read before; null when the book prices no such model. */
 export type PriceByVersion = (priceVersion: string, model: string) => ModelPrice | null;
 
 /** Price books straight from the record, each read once and checked against its name. */
@@ -25,7 +26,10 @@ export class PriceBooks {
     }
   }
 
-  readonly price: PriceByVersion = (priceVersion, model) => this.#books.get(priceVersion)?.get(model) ?? null;
+  readonly price: PriceByVersion = (priceVersion, model) => {
+    const book = this.#books.get(priceVersion);
+    return book ? recordedEntry(book, model) : null;
+  };
 }
 
 /** No book of this version stands in the record, or its content does not hash to it. */

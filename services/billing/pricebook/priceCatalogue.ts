@@ -1,6 +1,7 @@
 import type { DomainEvent } from '../../../events/codec.ts';
 import type { Currency } from '../../../events/money.ts';
 import type { ModelPrice, PriceBookPublished } from '../../../events/pricebook/pricebook.events.ts';
+import { recordedEntry, requestedEntry } from './recordedModel.ts';
 
 /** A model with the price that one price book gives it. */
 export interface PricedModel {
@@ -10,6 +11,8 @@ export interface PricedModel {
   readonly price: ModelPrice['price'];
   /** The most output a call may ask for, and what is held when it does not say. */
   readonly maxOutputTokens: number;
+  /** The price is also that of `model:tag`, for every tag that has no entry of its own. */
+  readonly matchesTags?: true | undefined;
 }
 
 interface Card {
@@ -37,14 +40,19 @@ export class PriceCatalogue {
     this.#current = null;
   }
 
-  /** The price in force at an instant (epoch milliseconds), null when there is none. Two look-ups while no new book comes into force. */
+  /**
+   * The price in force at an instant (epoch milliseconds) for a model that a client asks for, null when there is none.
+   * Of a model that is priced as its family, `model` is the family's name. Two look-ups while no new book comes into force.
+   */
   find(model: string, nowMs: number): PricedModel | null {
-    return this.#cardAt(nowMs)?.models.get(model) ?? null;
+    const card = this.#cardAt(nowMs);
+    return card && requestedEntry(card.models, model);
   }
 
-  /** The price that a version gives a model, in force or not. */
+  /** The price that a version gives the name under which usage is recorded, in force or not. */
   at(priceVersion: string, model: string): PricedModel | null {
-    return this.#versions.get(priceVersion)?.models.get(model) ?? null;
+    const card = this.#versions.get(priceVersion);
+    return card ? recordedEntry(card.models, model) : null;
   }
 
   /** Every model of the book in force at an instant, sorted by name. */

@@ -36,7 +36,7 @@ export async function publishPriceBook(
     events: [
       encode({
         type: 'PriceBookPublished',
-        version: 1,
+        version: 2,
         // The time is part of the id: a book that another process publishes meanwhile is a conflict, not a reused id.
         eventId: deriveId('PriceBookPublished', priceVersion, occurredAt),
         occurredAt,

@@ -2,6 +2,8 @@ import type { InvoiceDrafted, InvoiceLine } from '../../../events/invoice/invoic
 import { formatMinorUnits, formatPicos, type Currency } from '../../../events/money.ts';
 import type { StoredInvoice } from '../invoicing/readInvoice.ts';
 import type { BillingWindow, LineRequests } from '../ports.ts';
+import type { PriceBooks } from '../pricebook/priceBooks.ts';
+import { rangesPaying, type InputRange } from '../rating/longContext.ts';
 
 /** An invoice as JSON. Amounts are decimal text in major units: `exact…` without rounding, the others rounded once. */
 export interface InvoiceDocument {
@@ -69,19 +71,41 @@ export function invoiceDocument(invoice: StoredInvoice): InvoiceDocument {
   };
 }
 
-/** The document with each line's request ids, which lead on to the events of each call. */
+/**
+ * The document with each line's request ids, which lead on to the events of each call. Throws PriceBookDamaged or
+ * StoreUnavailable from `books`, and Error when lines differ in nothing but their unit price and no `books` tell which
+ * calls paid which.
+ */
 export async function invoiceDocumentWithRequests(
   invoice: StoredInvoice,
   window: BillingWindow,
   requests: LineRequests,
+  books?: PriceBooks,
 ): Promise<InvoiceDocument> {
   const document = invoiceDocument(invoice);
   const { currency } = document;
+  const twins = Map.groupBy(invoice.drafted.lines, identityOf);
   const lines: LineDocument[] = [];
-  for (const line of document.lines) {
-    lines.push({ ...line, requestIds: await requests.idsOf(window, { ...line, currency }) });
+  for (const [index, line] of document.lines.entries()) {
+    const stored = invoice.drafted.lines[index];
+    const alone = !stored || twins.get(identityOf(stored))?.length === 1;
+    const ranges = alone ? undefined : await rangesOf(stored, books);
+    lines.push({ ...line, requestIds: await requests.idsOf(window, { ...line, currency }, ranges) });
   }
   return { ...document, lines };
+}
+
+/** Which calls paid the line's unit price, by the price book that it names. */
+async function rangesOf(line: InvoiceLine, books: PriceBooks | undefined): Promise<readonly InputRange[]> {
+  if (!books) throw new Error(`line ${String(line.line)}: only price books tell its calls from those of its twin`);
+  await books.load([line.priceVersion]);
+  const price = books.price(line.priceVersion, line.model)?.price;
+  if (!price || 'blended' in price) return [];
+  return rangesPaying(price, line.meter, line.unitPriceMicrosPerMillion);
+}
+
+function identityOf({ keyId, model, meter, priceVersion }: InvoiceLine): string {
+  return JSON.stringify([keyId, model, meter, priceVersion]);
 }
 
 function lineDocument(line: InvoiceLine, currency: Currency): LineDocument {

@@ -21,21 +21,40 @@ export function compareInvoices(expected: InvoiceState, found: StoredInvoice): D
 
 /** Lines are matched by what they are for, so that one missing line is one difference. */
 function differingLines(expected: readonly InvoiceLine[], found: readonly InvoiceLine[]): Difference[] {
-  const unmatched = new Map(found.map((line) => [identityOf(line), line]));
+  const candidates = Map.groupBy(found, identityOf);
   const differences: Difference[] = [];
-  if (unmatched.size < found.length) {
-    differences.push({ where: 'lines', expected: 'no two lines for the same', found: 'twins' });
+  for (const [identity, lines] of Map.groupBy(expected, identityOf)) {
+    const { pairs, left } = pair(lines, candidates.get(identity) ?? []);
+    candidates.set(identity, left);
+    for (const [line, twin] of pairs) {
+      if (twin) differences.push(...differingFields(`line ${String(twin.line)}`, line, twin));
+      else differences.push({ where: 'lines', expected: identity, found: 'nothing' });
+    }
   }
-  for (const line of expected) {
-    const twin = unmatched.get(identityOf(line));
-    unmatched.delete(identityOf(line));
-    if (twin) differences.push(...differingFields(`line ${String(twin.line)}`, line, twin));
-    else differences.push({ where: 'lines', expected: identityOf(line), found: 'nothing' });
-  }
-  for (const line of unmatched.values()) {
+  for (const line of [...candidates.values()].flat()) {
     differences.push({ where: `line ${String(line.line)}`, expected: 'nothing', found: identityOf(line) });
   }
   return differences;
+}
+
+interface Pairing {
+  readonly pairs: readonly (readonly [InvoiceLine, InvoiceLine | undefined])[];
+  readonly left: InvoiceLine[];
+}
+
+/** Lines for the same are told apart by their unit price; one whose price is nowhere takes what is left. */
+function pair(expected: readonly InvoiceLine[], found: readonly InvoiceLine[]): Pairing {
+  const left = [...found];
+  const take = (fits: (line: InvoiceLine) => boolean) => {
+    const index = left.findIndex(fits);
+    return index < 0 ? undefined : left.splice(index, 1)[0];
+  };
+  const priced = expected.map((line) => ({
+    line,
+    twin: take((other) => other.unitPriceMicrosPerMillion === line.unitPriceMicrosPerMillion),
+  }));
+  const pairs = priced.map(({ line, twin }) => [line, twin ?? take(() => true)] as const);
+  return { pairs, left };
 }
 
 function identityOf({ keyId, model, meter, priceVersion }: InvoiceLine): string {

@@ -121,6 +121,20 @@ describe('the requests of an invoice line', () => {
     expect(await port().idsOf(novemberWindow, { ...line, meter: 'cacheRead' })).toEqual([correctedOctober]);
   });
 
+  it('are those whose input is in a range, where the line is one of several for a meter', async () => {
+    const upTo = (limit: number) => port().idsOf(novemberWindow, line, [{ above: -1, upTo: limit }]);
+    const above = (limit: number) => port().idsOf(novemberWindow, line, [{ above: limit, upTo: null }]);
+    // The correction states output that is taken back without input, and cached input without output.
+    expect(await upTo(0)).toEqual([november, lateOctober, correctedOctober].sort());
+    expect(await above(0)).toEqual([]);
+    expect(await port().idsOf(novemberWindow, line, [])).toEqual([]);
+    const cached = { ...line, meter: 'cacheRead' } as const;
+    const inRanges = (...ranges: { above: number; upTo: number | null }[]) =>
+      port().idsOf(novemberWindow, cached, ranges);
+    expect(await inRanges({ above: 7, upTo: null }, { above: -1, upTo: 6 })).toEqual([]);
+    expect(await inRanges({ above: 7, upTo: null }, { above: 6, upTo: 7 })).toEqual([correctedOctober]);
+  });
+
   it.each([
     { meter: 'reasoning' },
     { keyId: 'key_2' },

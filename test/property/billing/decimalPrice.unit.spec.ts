@@ -21,6 +21,24 @@ describe('a price as text', () => {
     );
   });
 
+  it('of a minute is sixty times that of a second', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1_000_000_000_000_000 }), (micros) => {
+        expect(microsPerMillion(formatPicos(BigInt(micros)), 'perUnit')).toBe(micros);
+        expect(microsPerMillion(formatPicos(BigInt(micros) * 60n), 'perMinute')).toBe(micros);
+      }),
+    );
+  });
+
+  it('of a minute is refused when a second has no exact price', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1_000_000_000 }), fc.integer({ min: 1, max: 59 }), (seconds, rest) => {
+        const text = formatPicos(BigInt(seconds) * 60n + BigInt(rest));
+        expect(() => microsPerMillion(text, 'perMinute')).toThrow(RangeError);
+      }),
+    );
+  });
+
   it('is refused, never rounded, when it is not exact', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 999 }), fc.integer({ min: 1, max: 9 }), (whole, rest) => {

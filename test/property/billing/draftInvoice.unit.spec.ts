@@ -4,7 +4,8 @@ import { roundToMinorUnits } from '../../../events/money.ts';
 import type { ModelPrice } from '../../../events/pricebook/pricebook.events.ts';
 import { draftInvoices } from '../../../services/billing/invoicing/draftInvoice.ts';
 import type { UsageFact } from '../../../services/billing/ports.ts';
-import { rate } from '../../../services/billing/rating/rate.ts';
+import { recordedEntry } from '../../../services/billing/pricebook/recordedModel.ts';
+import { charge } from '../../../services/billing/rating/charge.ts';
 import { exampleHash, requestIdOf } from '../../support/events.ts';
 
 const VERSIONS = [exampleHash('v1'), exampleHash('v2')];
@@ -17,8 +18,19 @@ const MODELS: readonly ModelPrice[] = [
     maxOutputTokens: 1,
   },
   { model: 'yen', currency: 'JPY', price: { blended: 333_333_333 }, maxOutputTokens: 1 },
+  {
+    model: 'long',
+    currency: 'USD',
+    price: {
+      meters: { uncachedInput: 11, outputText: 13 },
+      longContext: [{ aboveInputTokens: 2_500_000, meters: { uncachedInput: 29, images: 31 } }],
+      variants: { batch: { meters: { uncachedInput: 5, outputText: 7, images: 999_999_937 } } },
+    },
+    maxOutputTokens: 1,
+  },
 ];
-const priceOf = (_version: string, model: string) => MODELS.find((entry) => entry.model === model) ?? null;
+const BOOK = new Map(MODELS.map((entry) => [entry.model, entry]));
+const priceOf = (_version: string, model: string) => recordedEntry(BOOK, model);
 
 const fact = fc
   .record({
@@ -27,13 +39,19 @@ const fact = fc
     model: fc.constantFrom(...MODELS),
     priceVersion: fc.constantFrom(...VERSIONS),
     usage: fc.record(
-      { uncachedInput: fc.nat(5_000_000), cacheRead: fc.nat(5_000_000), outputText: fc.nat(5_000_000) },
+      {
+        uncachedInput: fc.nat(5_000_000),
+        cacheRead: fc.nat(5_000_000),
+        outputText: fc.nat(5_000_000),
+        images: fc.nat(10),
+      },
       { requiredKeys: [] },
     ),
+    variant: fc.option(fc.constant('batch')),
   })
-  .map(({ request, model: { model, currency, price }, ...call }): UsageFact => {
-    const amount = rate(price, call.usage);
-    return { ...call, requestId: requestIdOf(request), model, currency, amount, mode: 'live' };
+  .map(({ request, model: { model: asked, currency, price }, usage, variant, ...call }): UsageFact => {
+    const { model, picos } = charge(price, asked, { usage, source: 'reported' }, variant);
+    return { ...call, usage, requestId: requestIdOf(request), model, currency, amount: picos, mode: 'live' };
   });
 const facts = fc
   .array(fact, { minLength: 1, maxLength: 60 })

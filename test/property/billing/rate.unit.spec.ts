@@ -1,17 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { METERS, TOKEN_METERS, type Meter, type UsageVector } from '../../../events/meters.ts';
+import {
+  INPUT_METERS,
+  METERS,
+  OUTPUT_METERS,
+  TOKEN_METERS,
+  type Meter,
+  type UsageVector,
+} from '../../../events/meters.ts';
 import { rate, rateUpperBound, type Price } from '../../../services/billing/rating/rate.ts';
-
-const INPUT: readonly Meter[] = [
-  'uncachedInput',
-  'cacheRead',
-  'cacheWrite5m',
-  'cacheWrite1h',
-  'audioInput',
-  'imageInput',
-];
-const OUTPUT: readonly Meter[] = ['outputText', 'reasoning', 'audioOutput', 'imageOutput'];
 
 const micros = fc.integer({ min: 0, max: 1_000_000_000_000 });
 const price: fc.Arbitrary<Price> = fc.oneof(
@@ -34,7 +31,11 @@ describe('rating', () => {
   it('never exceeds the bound that its tokens were held at', () => {
     fc.assert(
       fc.property(price, partial(TOKEN_METERS, tokens), tokens, tokens, (card, usage, spareInput, spareOutput) => {
-        const bound = rateUpperBound(card, sum(usage, INPUT) + spareInput, sum(usage, OUTPUT) + spareOutput);
+        const bound = rateUpperBound(
+          card,
+          sum(usage, INPUT_METERS) + spareInput,
+          sum(usage, OUTPUT_METERS) + spareOutput,
+        );
         expect(rate(card, usage)).toBeLessThanOrEqual(bound);
       }),
     );
@@ -50,6 +51,6 @@ describe('rating', () => {
   });
 
   it('tells every token meter to be on exactly one side', () => {
-    expect([...INPUT, ...OUTPUT].toSorted()).toEqual([...TOKEN_METERS].toSorted());
+    expect([...INPUT_METERS, ...OUTPUT_METERS].toSorted()).toEqual([...TOKEN_METERS].toSorted());
   });
 });

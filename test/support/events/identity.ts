@@ -1,4 +1,4 @@
-import type { AccountOpened, UserRegistered } from '../../../events/account/account.events.ts';
+import type { AccountEvent, AccountOpened, UserRegistered } from '../../../events/account/account.events.ts';
 import type { ApiKeyIssued, KeyEvent } from '../../../events/key/key.events.ts';
 import type { PriceBookPublished } from '../../../events/pricebook/pricebook.events.ts';
 import { NO_LIMITS } from '../../../events/quota/limits.ts';
@@ -29,6 +29,14 @@ export function userRegistered(change: Change<UserRegistered> = {}): UserRegiste
     accounts: { live: LIVE_ACCOUNT, test: TEST_ACCOUNT },
     ...change,
   };
+}
+
+export function adminRights<T extends 'AdminRightsGranted' | 'AdminRightsRevoked'>(
+  type: T,
+  change: Change<OfType<AccountEvent, T>> = {},
+): AccountEvent {
+  const userId = change.userId ?? USER;
+  return { type, version: 1, ...envelope(type, change, userId), userId, reason: 'example', ...change };
 }
 
 export function accountOpened(change: Change<AccountOpened> = {}): AccountOpened {
@@ -122,10 +130,31 @@ export function apiKeyChanged<T extends 'ApiKeyDisabled' | 'ApiKeyEnabled' | 'Ap
   return { type, ...common, reason: 'example', ...change };
 }
 
+/** What an administrator did to the key. */
+export function apiKeyAdministered<T extends 'ApiKeySuspended' | 'ApiKeyReinstated'>(
+  type: T,
+  change: Change<OfType<KeyEvent, T>> = {},
+): KeyEvent {
+  const keyId = change.keyId ?? KEY;
+  return { type, version: 1, ...envelope(type, change, keyId), keyId, by: 'user_admin', reason: 'example', ...change };
+}
+
+export function apiKeyRenamed(change: Change<OfType<KeyEvent, 'ApiKeyRenamed'>> = {}): KeyEvent {
+  const keyId = change.keyId ?? KEY;
+  return {
+    type: 'ApiKeyRenamed',
+    version: 1,
+    ...envelope('ApiKeyRenamed', change, keyId),
+    keyId,
+    name: 'renamed',
+    ...change,
+  };
+}
+
 export function priceBookPublished(change: Change<PriceBookPublished> = {}): PriceBookPublished {
   return {
     type: 'PriceBookPublished',
-    version: 1,
+    version: 2,
     ...envelope('PriceBookPublished', { accountId: 'system', ...change }),
     priceVersion: PRICE_VERSION,
     effectiveFrom: '2026-01-01T00:00:00.000Z',

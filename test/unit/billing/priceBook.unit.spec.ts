@@ -88,30 +88,56 @@ describe('a price book file', () => {
 
   it('that is built in has the documented models at the documented prices', async () => {
     const { models } = parsePriceBook(await loadPriceBookFile(DEFAULT_PRICE_BOOK));
-    const prices = models.map(({ model, currency, price }) => [
-      model,
-      currency,
-      'blended' in price ? price.blended : price.meters,
-    ]);
-    expect(prices).toEqual([
-      ['claude-3.5-sonnet', 'USD', 3_000_000],
-      ['deepseek-chat-v3.1:free', 'USD', 0],
-      ['gemini-1.5-pro', 'USD', 2_500_000],
-      ['gemma', 'CNY', 2_000_000],
-      ['gpt-4o', 'USD', 15_000_000],
-      ['gpt-4o-mini', 'USD', 150_000],
-      ['grok-4-fast:free', 'USD', 0],
-      ['llama-3.1-70b', 'USD', 1_000_000],
-      ['llama2', 'CNY', 2_000_000],
-      ['llama3', 'CNY', 3_000_000],
-      ['mistral', 'CNY', 2_500_000],
-      ['mixtral', 'CNY', 4_000_000],
+    const documented = [
+      ['claude-3.5-sonnet', 'USD', { blended: 3_000_000 }],
+      ['deepseek-chat-v3.1:free', 'USD', { blended: 0 }],
+      ['gemini-1.5-pro', 'USD', { blended: 2_500_000 }],
+      ['gemma', 'CNY', { blended: 2_000_000 }],
+      ['gpt-4o', 'USD', { blended: 15_000_000 }],
+      ['gpt-4o-mini', 'USD', { blended: 150_000 }],
+      ['grok-4-fast:free', 'USD', { blended: 0 }],
+      ['llama-3.1-70b', 'USD', { blended: 1_000_000 }],
+      ['llama2', 'CNY', { blended: 2_000_000 }],
+      ['llama3', 'CNY', { blended: 3_000_000 }],
+      ['mistral', 'CNY', { blended: 2_500_000 }],
+      ['mixtral', 'CNY', { blended: 4_000_000 }],
       [
         'tallystick-sim',
         'USD',
-        { uncachedInput: 2_500_000, cacheRead: 1_250_000, outputText: 10_000_000, reasoning: 12_000_000 },
+        { meters: { uncachedInput: 2_500_000, cacheRead: 1_250_000, outputText: 10_000_000, reasoning: 12_000_000 } },
       ],
-    ]);
+    ];
+    const names = new Set(documented.map(([model]) => model));
+    const prices = models.filter(({ model }) => names.has(model));
+    expect(prices.map(({ model, currency, price }) => [model, currency, price])).toEqual(documented);
+  });
+
+  it('that is built in prices every tag of the models that are known by their family', async () => {
+    const { models } = parsePriceBook(await loadPriceBookFile(DEFAULT_PRICE_BOOK));
+    const families = models.filter(({ matchesTags }) => matchesTags).map(({ model, currency }) => [model, currency]);
+    expect(families).toEqual(
+      ['codellama', 'gemma', 'llama2', 'llama3', 'mistral', 'mixtral', 'nomic-embed-text', 'phi3', 'qwen2.5'].map(
+        (model) => [model, 'CNY'],
+      ),
+    );
+  });
+
+  it('that is built in has a model for every kind of call', async () => {
+    const { models } = parsePriceBook(await loadPriceBookFile(DEFAULT_PRICE_BOOK));
+    const priceOf = (model: string) => models.find((entry) => entry.model === model)?.price;
+    const free = { uncachedInput: 0, outputText: 0 };
+    expect(priceOf('text-embedding-3-small')).toEqual({ meters: { uncachedInput: 20_000, outputText: 0 } });
+    expect(priceOf('omni-moderation-latest')).toEqual({ blended: 0 });
+    expect(priceOf('rerank-v3.5')).toEqual({ meters: { ...free, requests: 2_000_000_000 } });
+    expect(priceOf('tts-1')).toEqual({ meters: { ...free, characters: 15_000_000 } });
+    expect(priceOf('whisper-1')).toEqual({ meters: { ...free, seconds: 100_000_000 } });
+    expect(priceOf('dall-e-3')).toMatchObject({
+      meters: { ...free, images: 120_000_000_000 },
+      variants: { 'standard:1024x1024': { meters: { ...free, images: 40_000_000_000 } } },
+    });
+    for (const model of ['gpt-3.5-turbo-instruct', 'gpt-image-1', 'fastgpt', 'dify', 'coze']) {
+      expect(priceOf(model), model).toBeDefined();
+    }
   });
 
   it('that cannot be read names the file', async () => {

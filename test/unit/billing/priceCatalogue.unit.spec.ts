@@ -81,3 +81,67 @@ describe('the price catalogue', () => {
     expect(catalogue.find('mini', september)?.price).toEqual({ blended: 20 });
   });
 });
+
+describe('a price for a whole family', () => {
+  const entry = (model: string, blended: number, matchesTags?: true): ModelPrice => ({
+    model,
+    currency: 'CNY',
+    price: { blended },
+    maxOutputTokens: 100,
+    ...(matchesTags && { matchesTags }),
+  });
+  const models = [entry('llama3', 30, true), entry('llama3:70b', 90), entry('mini', 10)];
+  const catalogue = catalogueOf(priceBookPublished({ effectiveFrom: spring.effectiveFrom, models }));
+  const priceOf = (model: string) => catalogue.find(model, march)?.price;
+
+  it('is that of every tag without an entry of its own', () => {
+    expect(['llama3', 'llama3:8b', 'llama3:latest', 'llama3:70b'].map(priceOf)).toEqual([
+      { blended: 30 },
+      { blended: 30 },
+      { blended: 30 },
+      { blended: 90 },
+    ]);
+  });
+
+  it('is only for entries that say so', () => {
+    expect(priceOf('mini:8b')).toBeUndefined();
+    expect(priceOf('llama:8b')).toBeUndefined();
+  });
+
+  it.each(['llama3:', ':8b', 'llama3:8b:q4', 'llama3:8b#batch', 'llama3: 8b', 'llama3:\n', `llama3:${'8'.repeat(65)}`])(
+    'is not for the strange name %j',
+    (model) => {
+      expect(priceOf(model)).toBeUndefined();
+    },
+  );
+
+  it('is found again by the name that was recorded', () => {
+    const { priceVersion } = priceBookPublished();
+    expect(catalogue.at(priceVersion, 'llama3:8b')?.price).toEqual({ blended: 30 });
+    expect(catalogue.at(priceVersion, 'mini:8b')).toBeNull();
+  });
+});
+
+describe('a variant in the catalogue', () => {
+  const price = {
+    meters: { uncachedInput: 8, outputText: 8 },
+    variants: { batch: { meters: { uncachedInput: 4, outputText: 4 } } },
+  };
+  const models = [{ model: 'mini', currency: 'USD' as const, price, maxOutputTokens: 1, matchesTags: true as const }];
+  const book = priceBookPublished({ effectiveFrom: spring.effectiveFrom, models });
+  const catalogue = catalogueOf(book);
+
+  it('cannot be asked for by name, or clients would choose what they pay', () => {
+    expect(catalogue.find('mini', march)?.price).toEqual(price);
+    expect(catalogue.find('mini#batch', march)).toBeNull();
+  });
+
+  it('has its price under the recorded name, with a tag as well', () => {
+    const own = { price: { meters: { uncachedInput: 4, outputText: 4 } } };
+    expect(catalogue.at(book.priceVersion, 'mini#batch')).toMatchObject(own);
+    expect(catalogue.at(book.priceVersion, 'mini:8b#batch')).toMatchObject(own);
+    for (const strange of ['mini#other', 'mini#', '#batch', 'mini#constructor', 'mini#batch#batch']) {
+      expect(catalogue.at(book.priceVersion, strange), strange).toBeNull();
+    }
+  });
+});

@@ -2,13 +2,14 @@ import { decode, encode, type DomainEvent } from '../../../events/codec.ts';
 import type { EventStore } from '../../../events/eventStore.ts';
 import { accountStream, requestStream } from '../../../events/ids.ts';
 import type { Mode } from '../../../events/envelope.ts';
-import type { UsageVector } from '../../../events/meters.ts';
+import { inputTokens, type UsageVector } from '../../../events/meters.ts';
 import { MemoryEventStore } from '../../../infra/memory/eventStore.ts';
 import type { ClosingPorts } from '../../../services/billing/invoicing/closePeriod.ts';
 import { InvoiceNumbers } from '../../../services/billing/invoicing/invoiceNumbers.ts';
 import type { BillingWindow, LineRequests, UsageFact, UsageFacts } from '../../../services/billing/ports.ts';
 import { PriceBooks } from '../../../services/billing/pricebook/priceBooks.ts';
 import { publishPriceBook } from '../../../services/billing/pricebook/publishPriceBook.ts';
+import { charge } from '../../../services/billing/rating/charge.ts';
 import { rate } from '../../../services/billing/rating/rate.ts';
 import { accountOpened, requestAccepted, requestIdOf, usageCorrected, usageRecorded } from '../../support/events.ts';
 
@@ -24,8 +25,28 @@ const PRICES = {
   models: [
     { model: 'gpt-4o-mini', currency: 'USD', perThousand: '0.00015' },
     { model: 'meters', currency: 'USD', perMillion: { uncachedInput: '2.50', cacheRead: '1.25', outputText: '10' } },
-    { model: 'llama2', currency: 'CNY', perThousand: '0.002' },
+    { model: 'llama2', currency: 'CNY', perThousand: '0.002', matchesTags: true },
     { model: 'free', currency: 'USD', perThousand: '0' },
+    {
+      model: 'long',
+      currency: 'USD',
+      perMillion: { uncachedInput: '1.25', outputText: '10' },
+      longContext: [
+        { aboveInputTokens: 1_000, perMillion: { uncachedInput: '2.50', outputText: '15' } },
+        { aboveInputTokens: 5_000, perMillion: { uncachedInput: '5.00' } },
+      ],
+      variants: { batch: { perMillion: { uncachedInput: '0.625', outputText: '5' }, longContext: [] } },
+    },
+    {
+      model: 'painter',
+      currency: 'USD',
+      perMillion: '0',
+      perUnit: { images: '0.12' },
+      variants: { 'standard:1024x1024': { perUnit: { images: '0.04' } } },
+    },
+    { model: 'speaker', currency: 'USD', perThousand: { uncachedInput: '0', outputText: '0', characters: '0.015' } },
+    { model: 'listener', currency: 'USD', perMillion: '0', perMinute: { seconds: '0.006' } },
+    { model: 'ranker', currency: 'USD', perMillion: '0', perUnit: { requests: '0.002' } },
   ],
 };
 
@@ -33,6 +54,7 @@ interface Use {
   readonly at: string;
   readonly usage: UsageVector;
   readonly model?: string;
+  readonly variant?: string;
   readonly keyId?: string;
   readonly accountId?: string;
   readonly mode?: Mode;
@@ -69,20 +91,21 @@ export class World {
   }
 
   /** One call; returns what it was charged. */
-  async use(name: string | number, { at, usage, model = 'gpt-4o-mini', keyId, ...others }: Use) {
+  async use(name: string | number, { at, usage: measured, model = 'gpt-4o-mini', variant, keyId, ...others }: Use) {
     const priced = this.#prices.price(this.priceVersion, model);
     if (!priced) throw new Error(`no price for ${model}`);
+    const charged = charge(priced.price, model, { usage: measured, source: 'reported' }, variant ?? null);
     const event = usageRecorded({
       requestId: requestIdOf(name),
       occurredAt: at,
       accountId: ACCOUNT,
       ...others,
       ...(keyId === undefined ? {} : { keyId }),
-      model,
-      usage,
+      model: charged.model,
+      usage: charged.usage,
       currency: priced.currency,
       priceVersion: this.priceVersion,
-      amountPicos: rate(priced.price, usage).toString(),
+      amountPicos: charged.picos.toString(),
     });
     const { requestId, accountId, occurredAt, mode: callMode, priceVersion, currency } = event;
     const call = {
@@ -162,14 +185,18 @@ export function factsOf(store: EventStore): UsageFacts {
 
 export function lineRequestsOf(store: EventStore): LineRequests {
   return {
-    async idsOf(window, { keyId, model, meter, priceVersion, currency }) {
+    async idsOf(window, { keyId, model, meter, priceVersion, currency }, ranges = [{ above: -1, upTo: null }]) {
       const facts = (await allFacts(store, window)).filter(
         (fact) =>
           fact.keyId === keyId &&
           fact.model === model &&
           fact.priceVersion === priceVersion &&
           fact.currency === currency &&
-          (fact.usage[meter] ?? 0) !== 0,
+          (fact.usage[meter] ?? 0) !== 0 &&
+          ranges.some(({ above, upTo }) => {
+            const tokens = Math.abs(inputTokens(fact.usage));
+            return tokens > above && (upTo === null || tokens <= upTo);
+          }),
       );
       return [...new Set(facts.map((fact) => fact.requestId))];
     },
