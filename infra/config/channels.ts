@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { currency, mode } from '../../events/envelope.ts';
-import { METERS, type Meter } from '../../events/meters.ts';
-import type { Currency } from '../../events/money.ts';
+import { METERS } from '../../events/meters.ts';
 import type { RoutedChannel } from '../../services/relay/routing/router.ts';
+import { PROTOCOLS, type Protocol } from '../../services/relay/ports.ts';
+import { AUTH_STYLES, type AuthStyle } from '../upstreams/requestHeaders.ts';
 import { Secret } from '../upstreams/secret.ts';
 import { ConfigError } from './config.ts';
 
@@ -45,13 +46,19 @@ const models = z.union(
 
 const channel = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, 'must be lower-case letters, digits, "-", "_" or "."'),
-  /** Where `/chat/completions` is appended. */
+  /** What the upstream speaks. */
+  protocol: z.enum(PROTOCOLS).default('openai'),
+  /** Where the paths of the protocol are appended: `/chat/completions`, `/messages`, `/models/…`, `/api/chat`. */
   baseUrl: z.string().refine(isBaseUrl, 'must be an http or https URL without credentials, query or fragment'),
   /** Name of the environment variable that holds the key; absent for an upstream that wants none. */
   apiKeyEnv: z
     .string()
     .regex(/^[A-Za-z_]\w{0,127}$/, 'must be the name of an environment variable')
     .optional(),
+  /** How the key is sent; by default as the protocol's own vendor wants it. */
+  auth: z.enum(AUTH_STYLES).optional(),
+  /** Added to the query of every call: `{ api-version: 2025-01-01 }` for Azure. */
+  query: z.record(z.string().regex(/^[\w.-]{1,64}$/), z.string().min(1).max(200)).default({}),
   mode: mode.default('live'),
   models,
   /** Lower is tried first. */
@@ -79,13 +86,11 @@ export interface ChannelSettings extends RoutedChannel {
   /** Without a slash at the end. */
   readonly baseUrl: string;
   readonly apiKey: Secret | null;
+  readonly auth: AuthStyle;
+  readonly query: string;
   readonly timeouts: z.infer<typeof timeouts>;
   readonly maxConnections: number;
   readonly maxQueued: number;
-  readonly cost: {
-    readonly currency: Currency;
-    readonly perMillionTokensMicroUnits: Readonly<Partial<Record<Meter, number>>>;
-  } | null;
 }
 
 /** Reads and checks a channels file (YAML or JSON). Throws ConfigError with every problem found. */
@@ -167,10 +172,14 @@ function settingsOf(entry: ChannelEntry, environment: Environment): ChannelSetti
     ...rest,
     baseUrl: entry.baseUrl.replace(/\/+$/, ''),
     apiKey: key === null ? null : new Secret(key),
+    auth: entry.auth ?? USUAL_AUTH[entry.protocol] ?? 'bearer',
+    query: new URLSearchParams(entry.query).toString(),
     models: modelMap(entry.models),
     cost: entry.cost ?? null,
   };
 }
+
+const USUAL_AUTH: Readonly<Partial<Record<Protocol, AuthStyle>>> = { claude: 'x-api-key', gemini: 'x-goog-api-key' };
 
 function modelMap(given: z.infer<typeof models>): ReadonlyMap<string, string> | null {
   if (given === '*') return null;

@@ -63,6 +63,10 @@ export const configSchema = z.object({
     .optional()
     .describe('signs access tokens; default: made once in DATA_DIR/secrets.json'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info').describe('pino level'),
+  STORE_RESPONSES: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe('whether answers of /v1/responses are kept, sealed, for 30 days, so that clients may go on with them'),
   MAX_BODY_BYTES: bytes(10_485_760).describe('largest request body of a relay route, in bytes'),
   MAX_BODY_DEPTH: z.coerce.number().int().min(8).max(1_000).default(64).describe('deepest nesting of a JSON body'),
   MAX_STREAM_BUFFER_BYTES: bytes(262_144).describe('bytes a client may leave unread before its call is ended'),

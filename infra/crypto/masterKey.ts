@@ -8,6 +8,10 @@ export interface DerivedKeys {
   readonly subjectKeyWrap: Buffer;
   /** Indexes e-mail addresses (HMAC-SHA-256). */
   readonly emailIndex: Buffer;
+  /** Seals content that clients asked to have stored (AES-256-GCM). */
+  readonly content: Buffer;
+  /** Signs addresses of files (HMAC-SHA-256). */
+  readonly fileLinks: Buffer;
 }
 
 /** Throws RangeError unless the master key is 32 bytes. The labels never change: what they sealed must open again. */
@@ -17,5 +21,7 @@ export function deriveKeys(masterKey: Buffer): DerivedKeys {
   return {
     subjectKeyWrap: derive('tallystick/v1/subject-key-wrap'),
     emailIndex: derive('tallystick/v1/email-index'),
+    content: derive('tallystick/v1/content'),
+    fileLinks: derive('tallystick/v1/file-links'),
   };
 }

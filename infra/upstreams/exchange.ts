@@ -7,6 +7,9 @@ import { failureOf, type CallPhase } from './failures.ts';
 import { passedHeaders } from './responseHeaders.ts';
 import type { Secret } from './secret.ts';
 
+/** Answers that come in pieces for as long as a model speaks. */
+const STREAMED = /^(text\/event-stream|application\/(x-ndjson|jsonl)|audio\/)/;
+
 /** Where and under which limits the calls of a channel go. */
 export interface Endpoint {
   readonly channel: string;
@@ -105,7 +108,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
     this.#phase = 'answering';
     this.#isError = status >= 300;
     const contentType = headers['content-type'];
-    if (typeof contentType === 'string' && contentType.startsWith('text/event-stream')) {
+    if (typeof contentType === 'string' && STREAMED.test(contentType)) {
       this.#maxBytes = this.#endpoint.maxStreamBytes;
     }
     const refusal = this.#refusalOf(headers);

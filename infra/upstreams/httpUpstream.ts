@@ -4,7 +4,7 @@ import type { Upstream, UpstreamCall, UpstreamExchange, UpstreamSink } from '../
 import { ConnectionGate } from './connectionGate.ts';
 import { Deadlines } from './deadlines.ts';
 import { Exchange, type Endpoint } from './exchange.ts';
-import { channelHeaders, withCallHeaders } from './requestHeaders.ts';
+import { channelHeaders, withCallHeaders, type AuthStyle } from './requestHeaders.ts';
 import type { Secret } from './secret.ts';
 
 /** What the adapter needs to know of a channel. */
@@ -12,13 +12,16 @@ export interface UpstreamChannel {
   readonly name: string;
   readonly baseUrl: string;
   readonly apiKey: Secret | null;
+  readonly auth: AuthStyle;
+  /** Added to the query of every call: `api-version=…`. */
+  readonly query: string;
   readonly maxConnections: number;
   readonly maxQueued: number;
   readonly timeouts: Endpoint['timeouts'];
 }
 
-export interface OpenAiUpstreamOptions {
-  /** The largest answer that is not a stream, in bytes; 8 MiB. */
+export interface HttpUpstreamOptions {
+  /** The largest answer that is not a stream, in bytes; 32 MiB, some ten images. */
   readonly maxAnswerBytes?: number;
   /** The largest stream, in bytes; 128 MiB, some 400 000 tokens with the JSON around them. */
   readonly maxStreamBytes?: number;
@@ -26,20 +29,21 @@ export interface OpenAiUpstreamOptions {
 
 interface Target extends Endpoint {
   readonly basePath: string;
+  readonly query: string;
   readonly headers: string[];
 }
 
-const MAX_ANSWER_BYTES = 8 * 1_048_576;
+const MAX_ANSWER_BYTES = 32 * 1_048_576;
 const MAX_STREAM_BYTES = 128 * 1_048_576;
 const MAX_RESPONSE_HEADER_BYTES = 32_768;
 /** Below the 5 s after which common servers close an idle connection without announcing it. */
 const KEEP_ALIVE_MS = 4_000;
 
 /**
- * Calls OpenAI-compatible upstreams: one undici pool per origin without pipelining, and per channel a bound on
+ * Calls upstreams over HTTP, whatever they speak: one undici pool per origin without pipelining, and per channel a bound on
  * connections and on calls that wait for one. Redirects are not followed and nothing is retried.
  */
-export class OpenAiUpstream implements Upstream {
+export class HttpUpstream implements Upstream {
   readonly #deadlines = new Deadlines();
   readonly #pools: ReadonlyMap<string, Pool>;
   readonly #targets: ReadonlyMap<string, Target>;
@@ -52,11 +56,7 @@ export class OpenAiUpstream implements Upstream {
   #closing: Promise<void> | null = null;
 
   /** Channel names must be unique and base URLs valid. */
-  constructor(
-    channels: readonly UpstreamChannel[],
-    runtime: { readonly log: Log },
-    options: OpenAiUpstreamOptions = {},
-  ) {
+  constructor(channels: readonly UpstreamChannel[], runtime: { readonly log: Log }, options: HttpUpstreamOptions = {}) {
     this.#pools = poolsOf(channels);
     this.#targets = new Map(
       channels.map((channel) => [channel.name, this.#targetOf(channel, runtime.log, options)] as const),
@@ -72,11 +72,12 @@ export class OpenAiUpstream implements Upstream {
   send(call: UpstreamCall, sink: UpstreamSink): UpstreamExchange {
     const target = this.#targets.get(call.channel.name);
     if (!target) throw new Error(`no upstream channel is named ${call.channel.name}`);
+    const { method, path, headers, body } = call.request;
     const request = {
-      method: 'POST',
-      path: target.basePath + call.path,
-      headers: withCallHeaders(target.headers, call.headers),
-      body: call.body,
+      method,
+      path: withQuery(target.basePath + path, target.query),
+      headers: withCallHeaders(target.headers, headers),
+      body,
     };
     const exchange = new Exchange(target, request, sink, this.#ended);
     this.#running += 1;
@@ -97,7 +98,7 @@ export class OpenAiUpstream implements Upstream {
     this.#deadlines.close();
   }
 
-  #targetOf(channel: UpstreamChannel, log: Log, options: OpenAiUpstreamOptions): Target {
+  #targetOf(channel: UpstreamChannel, log: Log, options: HttpUpstreamOptions): Target {
     const { origin, pathname } = new URL(channel.baseUrl);
     const pool = this.#pools.get(origin);
     if (!pool) throw new Error(`no pool for ${origin}`);
@@ -112,9 +113,15 @@ export class OpenAiUpstream implements Upstream {
       deadlines: this.#deadlines,
       log,
       basePath: pathname.replace(/\/+$/, ''),
-      headers: channelHeaders(channel.apiKey),
+      query: channel.query,
+      headers: channelHeaders(channel.apiKey, channel.auth),
     };
   }
+}
+
+function withQuery(path: string, query: string): string {
+  if (query === '') return path;
+  return `${path}${path.includes('?') ? '&' : '?'}${query}`;
 }
 
 /** Channels of one origin share its connections; each still keeps to its own bound, so undici's queue stays short. */

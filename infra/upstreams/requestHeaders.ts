@@ -2,13 +2,11 @@ import type { Secret } from './secret.ts';
 
 /** What a caller may not set: it belongs to the connection or to the channel. */
 const OWN = new Set([
-  'accept',
   'accept-encoding',
   'api-key',
   'authorization',
   'connection',
   'content-length',
-  'content-type',
   'cookie',
   'expect',
   'host',
@@ -19,21 +17,19 @@ const OWN = new Set([
   'transfer-encoding',
   'upgrade',
   'x-api-key',
+  'x-goog-api-key',
 ]);
 
+/** How a provider takes its credential. */
+export const AUTH_STYLES = ['bearer', 'x-api-key', 'api-key', 'x-goog-api-key'] as const;
+export type AuthStyle = (typeof AUTH_STYLES)[number];
+
 /** Headers of every call of a channel, as undici's flat list. `identity`: bytes are passed on, never decoded. */
-export function channelHeaders(apiKey: Secret | null): string[] {
-  const headers = [
-    'content-type',
-    'application/json',
-    'accept',
-    'application/json, text/event-stream',
-    'accept-encoding',
-    'identity',
-    'user-agent',
-    'tallystick',
-  ];
-  return apiKey === null ? headers : [...headers, 'authorization', `Bearer ${apiKey.reveal()}`];
+export function channelHeaders(apiKey: Secret | null, auth: AuthStyle): string[] {
+  const headers = ['accept-encoding', 'identity', 'user-agent', 'tallystick'];
+  if (apiKey === null) return headers;
+  const key = apiKey.reveal();
+  return [...headers, ...(auth === 'bearer' ? ['authorization', `Bearer ${key}`] : [auth, key])];
 }
 
 /** The channel's headers and those of the call that are the caller's to set. The same list again when there are none. */

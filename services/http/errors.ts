@@ -28,6 +28,7 @@ export const ERRORS = {
     retry: false,
     message: 'This API key may not use this model.',
   },
+  admin_required: { status: 403, type: 'permission_error', retry: false, message: 'Only administrators may do this.' },
   max_keys_reached: {
     status: 403,
     type: 'permission_error',
@@ -113,6 +114,18 @@ export const ERRORS = {
     type: 'invalid_request_error',
     retry: false,
     message: 'The provider refused the request.',
+  },
+  unsupported_parameter: {
+    status: 400,
+    type: 'invalid_request_error',
+    retry: false,
+    message: 'The provider of this model cannot take a part of this request.',
+  },
+  content_filter: {
+    status: 400,
+    type: 'invalid_request_error',
+    retry: false,
+    message: 'The provider refused the content of this request.',
   },
   upstream_rate_limited: {
     status: 429,

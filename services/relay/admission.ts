@@ -10,8 +10,8 @@ import { ApiError } from '../http/errors.ts';
 import { parseSecret } from '../keys/secret.ts';
 import { toInstant, type Runtime } from '../runtime.ts';
 import { Acceptance } from './acceptance.ts';
-import type { ChatRequest } from './chat/chatRequest.ts';
-import { promptTokenBound } from './chat/promptSize.ts';
+import type { Bounds, RelayCall } from './call.ts';
+import { presentedKey, USUAL_PLACES, type KeyPlaces } from './http/presentedKey.ts';
 import type {
   CallerKey,
   Channel,
@@ -19,6 +19,7 @@ import type {
   HoldRefusal,
   KeyLookup,
   PriceLookup,
+  Protocol,
   RateDecision,
   RateLimiter,
   Router,
@@ -59,8 +60,12 @@ export class Admission {
   }
 
   /** The caller's key. Throws ApiError 401 or 403. */
-  authenticate(headers: IncomingHttpHeaders): CallerKey {
-    const presented = presentedKey(headers);
+  authenticate(
+    headers: IncomingHttpHeaders,
+    query: URLSearchParams = new URLSearchParams(),
+    places: KeyPlaces = USUAL_PLACES,
+  ): CallerKey {
+    const presented = presentedKey(headers, query, places);
     if (presented === null) throw new ApiError('missing_api_key');
     const secret = parseSecret(presented);
     const key = secret && this.#parts.keys.find(secret.hash, this.#parts.runtime.clock.now());
@@ -76,26 +81,26 @@ export class Admission {
    */
   async admit(
     key: CallerKey,
-    request: ChatRequest,
+    call: RelayCall,
     requestId: string,
     idempotencyKey: string | null,
   ): Promise<Admitted | Repeated> {
     const { prices, router, limiter, holds, settlements, runtime, holdMs } = this.#parts;
     if (settlements.nearFull) throw new ApiError('service_unavailable', { retryAfterMs: 5_000 });
     const now = runtime.clock.now();
-    const priced = prices.find(request.model, now);
+    const priced = prices.find(call.model, now);
     if (!priced) throw new ApiError('model_not_found', { param: 'model' });
-    if (key.models && !key.models.has(request.model)) throw new ApiError('model_not_allowed', { param: 'model' });
-    const channels = router.candidates(request.model, key.mode);
+    if (key.models && !key.models.has(call.model) && !key.models.has(priced.model))
+      throw new ApiError('model_not_allowed', { param: 'model' });
+    const channels = router.candidates(call.model, key.mode);
     if (channels.length === 0) throw new ApiError('no_channel', { retryAfterMs: 5_000 });
 
-    const inputBound = promptTokenBound(request.body);
-    const outputBound = outputLimit(request, priced.maxOutputTokens) * request.choices;
-    const heldTokens = inputBound + outputBound;
+    const bounds = withUnseen(call.bounds(priced.maxOutputTokens), channels);
+    const heldTokens = bounds.inputTokens + bounds.outputTokens;
     const rate = await limiter.take(key.keyId, key, heldTokens);
     if (!rate.allowed) throw new ApiError('rate_limit_exceeded', { retryAfterMs: rate.retryAfterMs });
 
-    const heldPicos = rateUpperBound(priced.price, inputBound, outputBound);
+    const heldPicos = rateUpperBound(priced.price, bounds);
     const accepted: RequestAccepted = {
       type: 'RequestAccepted',
       version: 1,
@@ -106,9 +111,9 @@ export class Admission {
       causationId: null,
       requestId,
       keyId: key.keyId,
-      model: request.model,
-      route: '/v1/chat/completions',
-      streamed: request.streamed,
+      model: call.model,
+      route: call.route,
+      streamed: call.streamed,
       mode: key.mode,
       priceVersion: priced.priceVersion,
       currency: priced.currency,
@@ -127,7 +132,7 @@ export class Admission {
       currency: priced.currency,
       deadline: now + holdMs,
       accepted: encoded,
-      idempotency: idempotencyKey === null ? null : { keyHash: sha256(idempotencyKey), bodyHash: sha256(request.raw) },
+      idempotency: idempotencyKey === null ? null : { keyHash: sha256(idempotencyKey), bodyHash: sha256(call.raw) },
     });
     if (!decision.granted) {
       if (decision.refusal.reason === 'idempotency' && decision.refusal.sameBody) {
@@ -136,21 +141,21 @@ export class Admission {
       throw refusalError(decision.refusal);
     }
     const acceptance = new Acceptance(requestId, encoded, settlements, runtime);
-    return { accepted, acceptedEvent: encoded, acceptance, priced, inputBound, outputBound, channels, rate };
+    return { accepted, acceptedEvent: encoded, acceptance, priced, bounds, channels, rate };
   }
 }
 
-/** Completion tokens per choice: what the client allows, at most what the price book allows. */
-export function outputLimit(request: ChatRequest, maxOutputTokens: number): number {
-  return Math.min(request.maxOutput ?? maxOutputTokens, maxOutputTokens);
-}
+/** Protocols of platforms that put more before a model than the call says. */
+const AGENT_PROTOCOLS: ReadonlySet<Protocol> = new Set(['fastgpt', 'dify', 'coze']);
+/**
+ * Input tokens that a hold allows for what cannot be seen from here: an agent's instructions, its knowledge, the
+ * conversation that the platform keeps, and every further call that a flow makes. A bill above the hold is cut to it.
+ */
+const UNSEEN_INPUT_TOKENS = 32_768;
 
-/** `Authorization: Bearer K` (or the bare key), then `x-api-key`; the first that is present decides. */
-function presentedKey(headers: IncomingHttpHeaders): string | null {
-  const authorization = headers.authorization;
-  if (authorization !== undefined) return authorization.replace(/^Bearer +/i, '').trim();
-  const header = headers['x-api-key'];
-  return typeof header === 'string' ? header.trim() : null;
+function withUnseen(bounds: Bounds, channels: readonly Channel[]): Bounds {
+  if (!channels.some(({ protocol }) => AGENT_PROTOCOLS.has(protocol))) return bounds;
+  return { ...bounds, inputTokens: bounds.inputTokens + UNSEEN_INPUT_TOKENS };
 }
 
 function sha256(text: string | Buffer): string {

@@ -1,22 +1,21 @@
+import { hash } from 'node:crypto';
 import { totalTokens } from '../../events/meters.ts';
 import type { Attempt } from '../../events/request/request.events.ts';
 import { ApiError } from '../http/errors.ts';
 import type { Runtime } from '../runtime.ts';
-import { outputLimit, type Admitted } from './admission.ts';
-import { chunkTemplate } from './chat/chatAnswer.ts';
-import { streamEnding, withCost } from './chat/chatReply.ts';
-import type { ChatRequest } from './chat/chatRequest.ts';
-import { measureUsage } from './chat/measureUsage.ts';
-import { atPath, readUsage } from './chat/reportedUsage.ts';
-import { upstreamBody } from './chat/upstreamBody.ts';
+import type { Admitted } from './admission.ts';
+import type { Passage, RelayCall } from './call.ts';
+import { answerHeaders, costHeaders } from './http/answerHeaders.ts';
 import type { ClientConnection } from './http/clientConnection.ts';
-import { costHeaders, rateHeaders } from './http/openaiHeaders.ts';
-import type { Channel, HoldLedger, RelayMetrics, Router, Settlements, TokenEstimator, Upstream } from './ports.ts';
 import { machineWord } from './machineWord.ts';
+import type { Channel, HoldLedger, RelayMetrics, Router, Settlements, TokenEstimator, Upstream } from './ports.ts';
 import { reportVerdict } from './routing/router.ts';
 import type { Verdict } from './routing/classify.ts';
+import { withCosts } from './attemptCosts.ts';
 import { NOTHING_USED, settle, type Ending, type MeasuredUsage, type Settlement } from './settle.ts';
 import { UpstreamAttempt, type AttemptResult } from './upstreamAttempt.ts';
+import { measureUsage } from './usage/measureUsage.ts';
+import { NOTHING_REPORTED, type ReportedUsage } from './usage/reported.ts';
 
 export interface ExchangeParts {
   readonly upstream: Upstream;
@@ -32,12 +31,12 @@ export interface ExchangeParts {
 
 /**
  * An admitted call from its first attempt to its last byte. It ends in exactly one settlement, and the settlement is
- * durable before the JSON body, the usage chunk or `[DONE]` goes out.
+ * durable before the whole answer, or the end of a streamed one, goes out.
  */
-export class ChatExchange {
+export class CallExchange {
   readonly #parts: ExchangeParts;
   readonly #admitted: Admitted;
-  readonly #request: ChatRequest;
+  readonly #call: RelayCall;
   readonly #client: ClientConnection;
   readonly #requestId: string;
   readonly #startedAt: number;
@@ -47,19 +46,20 @@ export class ChatExchange {
   /** One settlement was begun: whatever happens to it, there is no second. */
   #settling = false;
 
-  constructor(parts: ExchangeParts, admitted: Admitted, request: ChatRequest, client: ClientConnection) {
+  constructor(parts: ExchangeParts, admitted: Admitted, call: RelayCall, client: ClientConnection) {
+    const { clock } = parts.runtime;
     this.#parts = parts;
     this.#admitted = admitted;
-    this.#request = request;
+    this.#call = call;
     this.#client = client;
     this.#requestId = admitted.accepted.requestId;
-    this.#startedAt = parts.runtime.clock.monotonic();
-    this.#headers = ['x-request-id', this.#requestId, ...rateHeaders(admitted.rate)];
+    this.#startedAt = clock.monotonic();
+    this.#headers = answerHeaders(client.face.dialect, this.#requestId, admitted.rate, clock.now());
   }
 
   async run(): Promise<void> {
     const { timers } = this.#parts.runtime;
-    const cancelCommit = this.#request.streamed
+    const cancelCommit = this.#call.streamed
       ? timers.after(this.#parts.commitAfterMs, () => this.#client.promiseStream(this.#headers))
       : null;
     try {
@@ -74,10 +74,24 @@ export class ChatExchange {
 
   async #attemptChannels(): Promise<void> {
     let verdict: Verdict | null = null;
+    let blocked = NOTHING_USED;
     for (const channel of this.#admitted.channels) {
       if (this.#client.gone) break;
-      const attempt = new UpstreamAttempt(channel, this.#request, this.#client, this.#headers, this.#parts.runtime);
-      const result = await attempt.run(this.#parts.upstream, this.#bodyFor(channel), this.#upstreamHeaders());
+      const pending = this.#passage(channel);
+      const passage = pending instanceof Promise ? await pending : pending;
+      if ('code' in passage) {
+        verdict ??= passage;
+        continue;
+      }
+      const attempt = new UpstreamAttempt(
+        channel,
+        passage,
+        this.#call,
+        this.#client,
+        this.#headers,
+        this.#parts.runtime,
+      );
+      const result = await attempt.run(this.#parts.upstream, this.#requestId);
       this.#attempts.push(attempt.record(this.#attempts.length + 1));
       this.#firstOutputAt = attempt.firstOutputAt;
       this.#tellRouter(channel, result);
@@ -86,20 +100,30 @@ export class ChatExchange {
         return;
       }
       verdict = result.verdict;
+      if (verdict.code === 'content_filter') blocked = usedBy(result.reported);
       if (!verdict.failOver) break;
     }
-    if (verdict && !this.#client.gone) await this.#refuse(verdict);
+    if (verdict && !this.#client.gone) await this.#refuse(verdict, blocked);
     else await this.#settleAborted(this.#client.gone ?? 'client_gone', null, NOTHING_USED);
   }
 
-  #bodyFor(channel: Channel): Buffer {
-    const maxOutput = outputLimit(this.#request, this.#admitted.priced.maxOutputTokens);
-    return upstreamBody(this.#request, channel.upstreamModel, channel.quirks, maxOutput);
-  }
-
-  #upstreamHeaders(): Record<string, string> {
-    const accept = this.#request.streamed ? 'text/event-stream' : 'application/json';
-    return { 'content-type': 'application/json', accept, 'x-request-id': this.#requestId };
+  /** A channel whose protocol cannot carry the call is passed over; the next one may. */
+  #passage(channel: Channel): Passage | Verdict | Promise<Passage | Verdict> {
+    const { accepted, priced } = this.#admitted;
+    try {
+      const passage = this.#call.passage(channel, {
+        requestId: this.#requestId,
+        createdAt: Math.floor(Date.parse(accepted.occurredAt) / 1_000),
+        maxOutputTokens: priced.maxOutputTokens,
+        // Few protocols want it.
+        get endUser() {
+          return hash('sha256', accepted.accountId).slice(0, 32);
+        },
+      });
+      return passage instanceof Promise ? passage.catch(verdictOf) : passage;
+    } catch (error) {
+      return verdictOf(error);
+    }
   }
 
   #tellRouter(channel: Channel, result: AttemptResult): void {
@@ -113,19 +137,18 @@ export class ChatExchange {
     attempt: UpstreamAttempt,
     result: Exclude<AttemptResult, { kind: 'refused' }>,
   ): Promise<void> {
-    const stated =
-      result.kind === 'answered' && result.answer
-        ? (atPath(result.answer.body, channel.quirks.usagePath) ?? result.answer.body['usage'])
-        : result.stream?.usage;
-    const reported = readUsage(stated, channel.quirks);
-    const nothing = result.kind === 'cut' && attempt.received.isEmpty && totalTokens(reported.output ?? {}) === 0;
-    const whole = result.kind === 'answered' || attempt.received.finished || result.stream?.done === true;
+    const { reading } = result;
+    const reported = reading?.reported ?? NOTHING_REPORTED;
+    const received = attempt.received;
+    const nothing = result.kind === 'cut' && received.isEmpty && totalTokens(reported.output ?? {}) === 0;
+    const whole = result.kind === 'answered' || received.finished || reading?.done === true;
+    const variant = reading?.variant ?? this.#call.variant ?? null;
     const measured = nothing
       ? NOTHING_USED
-      : await measureUsage(reported, attempt.received, this.#request.body, this.#parts.estimator, whole);
+      : { ...(await measureUsage(reported, received, this.#call, this.#parts.estimator, whole)), variant };
     switch (result.kind) {
       case 'answered':
-        await this.#complete(measured, attempt, result, stated);
+        await this.#complete(measured, result);
         return;
       case 'cut':
         await this.#cut(measured, result.verdict);
@@ -135,24 +158,18 @@ export class ChatExchange {
     }
   }
 
-  async #complete(
-    measured: MeasuredUsage,
-    attempt: UpstreamAttempt,
-    result: Extract<AttemptResult, { kind: 'answered' }>,
-    stated: unknown,
-  ): Promise<void> {
+  async #complete(measured: MeasuredUsage, { reading }: Extract<AttemptResult, { kind: 'answered' }>): Promise<void> {
     const settlement = await this.#settle(measured, {
       type: 'RequestCompleted',
-      finishReason: machineWord(attempt.received.finishReason, 64),
+      finishReason: machineWord(reading.received.finishReason, 64),
     });
     const { currency } = this.#admitted.priced;
-    if (this.#request.streamed) {
-      const template = result.stream?.template ?? chunkTemplate(result.answer?.body ?? {}, this.#request.model);
-      this.#client.beginStream(this.#headers);
-      this.#client.end(streamEnding(this.#request, template, stated, settlement, currency));
-    } else if (result.answer) {
-      const body = withCost(result.answer, this.#request.model, stated, settlement, currency);
-      this.#client.sendJson(200, [...this.#headers, ...costHeaders(settlement.picos, currency)], body);
+    const last = reading.ending({ usage: settlement.usage, picos: settlement.picos, currency });
+    if (this.#call.streamed) {
+      this.#client.beginStream(this.#headers, reading.contentType);
+      this.#client.end(last);
+    } else {
+      this.#client.send(200, reading.contentType, [...this.#headers, ...costHeaders(settlement.picos, currency)], last);
     }
   }
 
@@ -162,10 +179,10 @@ export class ChatExchange {
     this.#client.fail(error, this.#requestId);
   }
 
-  /** No channel gave output: nothing is charged. */
-  async #refuse(verdict: Verdict): Promise<void> {
+  /** No channel gave output: nothing is charged, but for what a provider bills of a prompt that it has blocked. */
+  async #refuse(verdict: Verdict, blocked: MeasuredUsage): Promise<void> {
     const error = verdictError(verdict);
-    await this.#settle(NOTHING_USED, { type: 'RequestFailed', code: error.code, httpStatus: error.status });
+    await this.#settle(blocked, { type: 'RequestFailed', code: error.code, httpStatus: error.status });
     this.#client.fail(error, this.#requestId);
   }
 
@@ -195,7 +212,8 @@ export class ChatExchange {
     this.#settling = true;
     const { settlements, holds, metrics, runtime } = this.#parts;
     const latencyMs = runtime.clock.monotonic() - this.#startedAt;
-    const settlement = settle(this.#admitted, measured, this.#attempts, ending, {
+    const attempts = withCosts(this.#attempts, this.#admitted, measured.usage);
+    const settlement = settle(this.#admitted, measured, attempts, ending, {
       now: runtime.clock.now(),
       latencyMs,
       firstByteMs: this.#firstOutputAt === null ? null : this.#firstOutputAt - this.#startedAt,
@@ -211,7 +229,7 @@ export class ChatExchange {
       metrics.anomaly('usage_above_hold');
       runtime.log.warn({ requestId: this.#requestId, measured: measured.usage }, 'usage above its hold was cut to it');
     }
-    metrics.callEnded(ending.type, this.#request.streamed, latencyMs / 1_000);
+    metrics.callEnded(ending.type, this.#call.streamed, latencyMs / 1_000);
     metrics.tokens(settlement.usage);
     return settlement;
   }
@@ -221,9 +239,22 @@ export class ChatExchange {
   }
 }
 
+function usedBy(reported: ReportedUsage = NOTHING_REPORTED): MeasuredUsage {
+  const usage = { ...reported.input, ...reported.output };
+  return totalTokens(usage) === 0 ? NOTHING_USED : { usage, source: 'reported' };
+}
+
 function verdictError(verdict: Verdict): ApiError {
   return new ApiError(verdict.code, {
     ...(verdict.retryAfterMs === null ? {} : { retryAfterMs: verdict.retryAfterMs }),
     ...(verdict.message === null ? {} : { detail: verdict.message }),
+    ...(verdict.param === undefined ? {} : { param: verdict.param }),
   });
+}
+
+/** What a channel cannot carry is no fault of the channel. */
+function verdictOf(error: unknown): Verdict {
+  if (!(error instanceof ApiError)) throw error;
+  const { code, message, retryAfterMs, param } = error;
+  return { code, message, retryAfterMs, failOver: true, cool: 'none', coolMs: null, ...(param !== null && { param }) };
 }

@@ -1,9 +1,11 @@
 import type { EncodedEvent } from '../../events/codec.ts';
 import type { Mode } from '../../events/envelope.ts';
 import type { Append } from '../../events/eventStore.ts';
-import type { UsageVector } from '../../events/meters.ts';
+import type { Meter, UsageVector } from '../../events/meters.ts';
 import type { Currency, Picos } from '../../events/money.ts';
 import type { ModelPrice } from '../../events/pricebook/pricebook.events.ts';
+import type { UpstreamRequest } from './call.ts';
+import type { FetchedMedia } from './canonical/inlineMedia.ts';
 
 /** What a call may use at most, taken before its upstream is called. */
 export interface HoldRequest {
@@ -82,22 +84,33 @@ export interface ChannelQuirks {
   readonly stripsParams: readonly string[];
 }
 
+/** What a channel speaks. */
+export const PROTOCOLS = ['openai', 'claude', 'gemini', 'ollama', 'fastgpt', 'dify', 'coze'] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
 /** One upstream endpoint that can serve a model. */
 export interface Channel {
   readonly name: string;
-  /** The provider's name for the model. */
+  readonly protocol: Protocol;
+  /** The provider's name for the model; for Coze the bot's id. */
   readonly upstreamModel: string;
   readonly quirks: ChannelQuirks;
   readonly clientGone: 'cancel' | 'drain';
   readonly drainMaxMs: number;
   readonly timeouts: { readonly firstByteMs: number; readonly idleMs: number; readonly totalMs: number };
+  /** What the operator pays; null where the operator has not said. */
+  readonly cost: ChannelCost | null;
+}
+
+export interface ChannelCost {
+  readonly currency: Currency;
+  /** A meter without a cost of its own costs nothing. */
+  readonly perMillionTokensMicroUnits: Readonly<Partial<Record<Meter, number>>>;
 }
 
 export interface UpstreamCall {
   readonly channel: Channel;
-  readonly path: '/chat/completions';
-  readonly body: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly request: UpstreamRequest;
 }
 
 /** What arrives from an upstream, in this order: head, data…, end; or failed instead of the rest at any point. */
@@ -121,6 +134,11 @@ export interface UpstreamExchange {
 /** Sends one call. Owns connection pools, its bounded queue and the channel's timeouts (monotonic). */
 export interface Upstream {
   send(call: UpstreamCall, sink: UpstreamSink): UpstreamExchange;
+}
+
+/** Gets what a client names by URL, for protocols that carry bytes only. Throws ApiError `invalid_request`. */
+export interface MediaFetcher {
+  fetch(url: string): Promise<FetchedMedia>;
 }
 
 /** Which channels may serve a model, best first, and how they have fared. */

@@ -1,43 +1,45 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StoreUnavailable } from '../../events/eventStore.ts';
-import { formatPicos } from '../../events/money.ts';
 import { ApiError } from '../http/errors.ts';
 import { Roster } from '../roster.ts';
 import type { Admission } from './admission.ts';
-import { usageCounts, usageWithCost } from './chat/usageCost.ts';
-import { parseChatRequest, type ChatRequest } from './chat/chatRequest.ts';
-import { ChatExchange, type ExchangeParts } from './chatExchange.ts';
+import type { RelayCall } from './call.ts';
+import { CallExchange, type ExchangeParts } from './callExchange.ts';
 import { ClientConnection, type ClientLimits } from './http/clientConnection.ts';
-import { costHeaders } from './http/openaiHeaders.ts';
+import { costHeaders } from './http/answerHeaders.ts';
 import { readBody } from './http/readBody.ts';
-import type { Outcome, OutcomeReader } from './ports.ts';
+import { incomingOf } from './http/incoming.ts';
+import type { Incoming, Operation } from './operation.ts';
+import { outcomeReference } from './outcomeReference.ts';
+import type { OutcomeReader } from './ports.ts';
 
-export interface ChatRelayParts extends ExchangeParts {
+export interface RelayParts extends ExchangeParts {
   readonly admission: Admission;
   readonly outcomes: OutcomeReader;
   readonly limits: ClientLimits & {
     readonly maxBodyBytes: number;
-    readonly maxBodyDepth: number;
     readonly maxInFlight: number;
   };
 }
 
-/** `POST /v1/chat/completions`, from the socket to the last byte. Knows which calls are running, so that it can drain. */
-export class ChatRelay {
-  readonly #parts: ChatRelayParts;
+/** Every operation, from the socket to the last byte. Knows which calls are running, so that it can drain. */
+export class Relay {
+  readonly #parts: RelayParts;
   readonly #running = new Roster<ClientConnection>();
   readonly #idle = Promise.withResolvers<undefined>();
   #draining = false;
 
-  constructor(parts: ChatRelayParts) {
+  constructor(parts: RelayParts) {
     this.#parts = parts;
   }
 
   /** Never throws and never rejects: whatever happens is answered or logged. */
-  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+  handle(operation: Operation, request: IncomingMessage, response: ServerResponse): void {
     const { runtime, limits } = this.#parts;
-    void this.#answer(request, new ClientConnection(response, limits, runtime.timers), runtime.ids.uuid());
-  };
+    const incoming = incomingOf(request, operation.path, runtime.ids.uuid());
+    const client = new ClientConnection(response, operation.face(incoming), limits, runtime.timers);
+    void this.#answer(operation, request, incoming, client);
+  }
 
   get inFlight(): number {
     return this.#running.size;
@@ -53,14 +55,19 @@ export class ChatRelay {
     cancel();
   }
 
-  async #answer(request: IncomingMessage, client: ClientConnection, requestId: string): Promise<void> {
+  async #answer(
+    operation: Operation,
+    request: IncomingMessage,
+    incoming: Incoming,
+    client: ClientConnection,
+  ): Promise<void> {
     const { metrics } = this.#parts;
     this.#running.add(client);
     metrics.inFlight(1);
     try {
-      await this.#run(request, client, requestId);
+      await this.#run(operation, request, incoming, client);
     } catch (error) {
-      this.#answerError(error, client, requestId);
+      this.#answerError(error, client, incoming.requestId);
     } finally {
       this.#running.remove(client);
       metrics.inFlight(-1);
@@ -68,17 +75,23 @@ export class ChatRelay {
     }
   }
 
-  async #run(request: IncomingMessage, client: ClientConnection, requestId: string): Promise<void> {
+  async #run(
+    operation: Operation,
+    request: IncomingMessage,
+    incoming: Incoming,
+    client: ClientConnection,
+  ): Promise<void> {
     const { admission, limits } = this.#parts;
     if (this.#draining || this.#running.size > limits.maxInFlight) {
       throw new ApiError('service_unavailable', { retryAfterMs: 1_000 });
     }
-    const key = admission.authenticate(request.headers);
-    const raw = await readBody(request, limits.maxBodyBytes, client);
-    const chat = parseChatRequest(raw, limits.maxBodyDepth);
-    const admitted = await admission.admit(key, chat, requestId, idempotencyKey(request, chat));
+    const { requestId } = incoming;
+    const key = admission.authenticate(incoming.headers, incoming.query, operation.keyPlaces);
+    const raw = await readBody(request, operation.maxBodyBytes ?? limits.maxBodyBytes, client, operation.bodyType);
+    const call = await operation.read(raw, incoming, key);
+    const admitted = await admission.admit(key, call, requestId, idempotencyKey(request, call));
     if ('repeats' in admitted) await this.#replay(key.accountId, admitted.repeats, client, requestId);
-    else await new ChatExchange(this.#parts, admitted, chat, client).run();
+    else await new CallExchange(this.#parts, admitted, call, client).run();
   }
 
   /** A repeated Idempotency-Key gets the reference of the stored outcome: no second call, no second charge, no stored text. */
@@ -109,33 +122,14 @@ function asApiError(error: unknown): ApiError {
   return new ApiError('internal_error', { cause: error });
 }
 
-function idempotencyKey(request: IncomingMessage, chat: ChatRequest): string | null {
+function idempotencyKey(request: IncomingMessage, call: RelayCall): string | null {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return null;
   if (typeof key !== 'string' || key.length === 0 || key.length > 255) {
     throw new ApiError('invalid_request', { detail: 'Idempotency-Key must have 1 to 255 characters.' });
   }
-  if (chat.streamed) {
+  if (call.streamed) {
     throw new ApiError('invalid_request', { detail: 'Idempotency-Key needs a call that is not streamed.' });
   }
   return key;
-}
-
-/** A chat completion without choices: which request answered, how it ended, and what it cost. */
-function outcomeReference(requestId: string, outcome: Outcome): string {
-  const reference = {
-    id: requestId,
-    object: 'chat.completion',
-    created: Math.floor(Date.parse(outcome.acceptedAt) / 1_000),
-    model: outcome.model,
-    choices: [],
-    outcome: {
-      request_id: requestId,
-      status: outcome.status,
-      amount: formatPicos(outcome.picos),
-      currency: outcome.currency,
-    },
-  };
-  const stated = usageWithCost(usageCounts(outcome.usage ?? {}), outcome.picos, outcome.currency);
-  return `${JSON.stringify(reference).slice(0, -1)},"usage":${stated}}`;
 }

@@ -1,20 +1,27 @@
 import { encode, type DomainEvent } from '../../events/codec.ts';
 import type { Append } from '../../events/eventStore.ts';
 import { deriveId, requestStream } from '../../events/ids.ts';
-import { totalTokens, type UsageSource, type UsageVector } from '../../events/meters.ts';
+import {
+  INPUT_METERS,
+  OTHER_METERS,
+  OUTPUT_METERS,
+  totalTokens,
+  type UsageSource,
+  type UsageVector,
+} from '../../events/meters.ts';
 import type { Picos } from '../../events/money.ts';
 import type { Attempt, RequestAccepted } from '../../events/request/request.events.ts';
-import { rate } from '../billing/rating/rate.ts';
+import { charge } from '../billing/rating/charge.ts';
 import { toInstant } from '../runtime.ts';
+import type { Bounds } from './call.ts';
 import type { PricedModel } from './ports.ts';
 
 /** A call that was authorised, priced and held. */
 export interface AdmittedCall {
   readonly accepted: RequestAccepted;
   readonly priced: PricedModel;
-  /** The hold covers this much of each; a bill is cut to it. */
-  readonly inputBound: number;
-  readonly outputBound: number;
+  /** The hold covers this much; a bill is cut to it. */
+  readonly bounds: Bounds;
 }
 
 /** How a call ended, without its usage. */
@@ -30,13 +37,15 @@ export type Ending =
 export interface MeasuredUsage {
   readonly usage: UsageVector;
   readonly source: UsageSource;
+  /** What the call turned out to be, where its model has prices for that: `hd:1024x1792`. */
+  readonly variant?: string | null;
 }
 
 /** Nothing was delivered, so nothing is charged. */
 export const NOTHING_USED: MeasuredUsage = { usage: {}, source: 'none' };
 
 /** Outcomes of an attempt that may have given output: a cancelled one was cut by us. */
-const GAVE_OUTPUT: readonly Attempt['outcome'][] = ['answered', 'cut', 'cancelled'];
+export const GAVE_OUTPUT: readonly Attempt['outcome'][] = ['answered', 'cut', 'cancelled'];
 
 export interface Settlement {
   /** The second durable point: usage and end in one append, after `RequestAccepted`. */
@@ -56,8 +65,9 @@ export function settle(
   times: { readonly now: number; readonly latencyMs: number; readonly firstByteMs: number | null },
 ): Settlement {
   const { accepted, priced } = call;
-  const { usage, clamped } = clampToHold(measured.usage, call.inputBound, call.outputBound);
-  const picos = rate(priced.price, usage);
+  const { usage: held, clamped } = clampToHold(measured.usage, call.bounds);
+  const charged = charge(priced.price, accepted.model, { usage: held, source: measured.source }, measured.variant);
+  const { usage, picos } = charged;
   const answered = attempts.findLast((attempt) => GAVE_OUTPUT.includes(attempt.outcome));
   const attempt = answered?.number ?? attempts.length;
   const common = {
@@ -74,7 +84,7 @@ export function settle(
     ...common,
     attempt,
     keyId: accepted.keyId,
-    model: accepted.model,
+    model: charged.model,
     channel: answered?.channel ?? null,
     mode: accepted.mode,
     priceVersion: accepted.priceVersion,
@@ -103,28 +113,15 @@ export function settle(
   };
 }
 
-const INPUT_METERS = [
-  'uncachedInput',
-  'cacheRead',
-  'cacheWrite5m',
-  'cacheWrite1h',
-  'audioInput',
-  'imageInput',
-] as const;
-/** The meters of what a model produced. */
-export const OUTPUT_METERS = ['outputText', 'reasoning', 'audioOutput', 'imageOutput'] as const;
-
 /** Cuts each side of a vector to what was held for it, meter by meter in the order of the lists. */
-function clampToHold(
-  usage: UsageVector,
-  inputBound: number,
-  outputBound: number,
-): { usage: UsageVector; clamped: boolean } {
-  if (totalTokens(usage) <= Math.min(inputBound, outputBound)) return { usage, clamped: false };
+function clampToHold(usage: UsageVector, bounds: Bounds): { usage: UsageVector; clamped: boolean } {
+  const { inputTokens, outputTokens, other } = bounds;
+  const counted = OTHER_METERS.some((meter) => usage[meter]);
+  if (!counted && totalTokens(usage) <= Math.min(inputTokens, outputTokens)) return { usage, clamped: false };
   const cut: UsageVector = { ...usage };
-  const clampedInput = cutTo(cut, INPUT_METERS, inputBound);
-  const clampedOutput = cutTo(cut, OUTPUT_METERS, outputBound);
-  return { usage: cut, clamped: clampedInput || clampedOutput };
+  const clamped = [cutTo(cut, INPUT_METERS, inputTokens), cutTo(cut, OUTPUT_METERS, outputTokens)];
+  for (const meter of OTHER_METERS) clamped.push(cutTo(cut, [meter], other[meter] ?? 0));
+  return { usage: cut, clamped: clamped.includes(true) };
 }
 
 function cutTo(usage: UsageVector, meters: readonly (keyof UsageVector)[], bound: number): boolean {

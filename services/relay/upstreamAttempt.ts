@@ -1,49 +1,53 @@
 import type { Attempt } from '../../events/request/request.events.ts';
 import type { Clock, Timers } from '../runtime.ts';
-import type { ChatRequest } from './chat/chatRequest.ts';
-import { ChatStream } from './chat/chatStream.ts';
-import { asOneChunk, parseAnswer, type ChatAnswer } from './chat/chatAnswer.ts';
-import { ReceivedOutput } from './chat/receivedOutput.ts';
+import type { AnswerReading, Passage, RelayCall, ResponseHeaders } from './call.ts';
 import type { ClientConnection } from './http/clientConnection.ts';
 import { machineWord } from './machineWord.ts';
 import type { Channel, Upstream, UpstreamExchange, UpstreamFailure, UpstreamSink } from './ports.ts';
 import { classifyAnswer, classifyFailure, type Verdict } from './routing/classify.ts';
+import type { Received } from './usage/received.ts';
+import type { ReportedUsage } from './usage/reported.ts';
 
 /** What one try at one channel came to. */
 export type AttemptResult =
-  | { readonly kind: 'answered'; readonly answer: ChatAnswer | null; readonly stream: ChatStream | null }
+  | { readonly kind: 'answered'; readonly reading: AnswerReading }
   /** Nothing reached the client, so another channel may be tried, unless the client has left. */
-  | { readonly kind: 'refused'; readonly verdict: Verdict }
+  | { readonly kind: 'refused'; readonly verdict: Verdict; readonly reported?: ReportedUsage }
   /** The upstream failed after output; what was received is billed and the client is told in the stream. */
-  | { readonly kind: 'cut'; readonly verdict: Verdict; readonly stream: ChatStream | null }
+  | { readonly kind: 'cut'; readonly verdict: Verdict; readonly reading: AnswerReading }
   /** The client was gone before the answer was whole. */
-  | { readonly kind: 'left'; readonly stream: ChatStream | null };
+  | { readonly kind: 'left'; readonly reading: AnswerReading | null };
 
-/** Error bodies, and streams that nobody asked for, are read this far; more tells nobody anything. */
+/** Error bodies are read this far; more tells nobody anything. */
 const ERROR_BODY_BYTES = 65_536;
 
-type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+const NOTHING_RECEIVED: Received = {
+  isEmpty: true,
+  finished: false,
+  finishReason: null,
+  toCount: () => ({ text: '', scale: 1, atLeast: 0 }),
+};
 
 /**
- * One call to one channel: reads its answer or stream, forwards stream events to the client as they come, and resolves
- * once with what it came to. The upstream is left as soon as nothing more is wanted from it.
+ * One call to one channel: reads its answer, forwards what the client gets as it comes, and resolves once with what it
+ * came to. The upstream is left as soon as nothing more is wanted from it.
  */
 export class UpstreamAttempt implements UpstreamSink {
-  readonly received: ReceivedOutput;
   /** Monotonic time at which the first output was forwarded. */
   firstOutputAt: number | null = null;
   readonly #channel: Channel;
-  readonly #request: ChatRequest;
+  readonly #passage: Passage;
+  readonly #call: RelayCall;
   readonly #client: ClientConnection;
   readonly #streamHeaders: readonly string[];
   readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #body: Buffer[] = [];
-  #bodyBytes = 0;
-  #keptBytes = ERROR_BODY_BYTES;
+  readonly #errorBody: Buffer[] = [];
+  #errorBytes = 0;
   #status: number | null = null;
-  #headers: Headers = {};
-  #stream: ChatStream | null = null;
+  #headers: ResponseHeaders = {};
+  #reading: AnswerReading | null = null;
+  #upstream: Upstream | null = null;
   #exchange: UpstreamExchange | null = null;
   #cancelDrain: (() => void) | null = null;
   #settled = false;
@@ -52,27 +56,35 @@ export class UpstreamAttempt implements UpstreamSink {
 
   constructor(
     channel: Channel,
-    request: ChatRequest,
+    passage: Passage,
+    call: RelayCall,
     client: ClientConnection,
     streamHeaders: readonly string[],
     runtime: { readonly clock: Clock; readonly timers: Timers },
   ) {
     this.#channel = channel;
-    this.#request = request;
+    this.#passage = passage;
+    this.#call = call;
     this.#client = client;
     this.#streamHeaders = streamHeaders;
     this.#clock = runtime.clock;
     this.#timers = runtime.timers;
-    this.received = new ReceivedOutput(channel.quirks.reasoningField);
   }
 
-  run(upstream: Upstream, body: Buffer, headers: Readonly<Record<string, string>>): Promise<AttemptResult> {
+  run(upstream: Upstream, requestId: string): Promise<AttemptResult> {
+    const { request } = this.#passage;
+    this.#upstream = upstream;
     return new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#exchange = upstream.send({ channel: this.#channel, path: '/chat/completions', body, headers }, this);
+      const headers = { ...request.headers, 'x-request-id': requestId };
+      this.#exchange = upstream.send({ channel: this.#channel, request: { ...request, headers } }, this);
       this.#client.whenGone(() => this.#clientGone());
       this.#client.whenDrained(() => this.#exchange?.resume());
     });
+  }
+
+  get received(): Received {
+    return this.#reading?.received ?? NOTHING_RECEIVED;
   }
 
   /** The attempt as the terminal event lists it. */
@@ -82,7 +94,7 @@ export class UpstreamAttempt implements UpstreamSink {
       channel: this.#channel.name,
       outcome: this.#outcome,
       status: this.#status,
-      upstreamRequestId: machineWord(this.#headers['x-request-id'], 128),
+      upstreamRequestId: machineWord(this.#headers['x-request-id'] ?? this.#headers['request-id'], 128),
       costPicos: null,
     };
   }
@@ -92,27 +104,18 @@ export class UpstreamAttempt implements UpstreamSink {
     return this.firstOutputAt === null;
   }
 
-  head(status: number, headers: Headers): void {
+  head(status: number, headers: ResponseHeaders): void {
+    if (this.#status !== null) return;
     this.#status = status;
     this.#headers = headers;
-    const type = headers['content-type'];
-    const answersEvents = typeof type === 'string' && type.toLowerCase().includes('text/event-stream');
-    this.#keptBytes = status === 200 && !answersEvents ? Infinity : ERROR_BODY_BYTES;
-    if (this.#request.streamed && status === 200 && answersEvents) {
-      this.#stream = new ChatStream({
-        quirks: this.#channel.quirks,
-        renameTo: this.#channel.upstreamModel === this.#request.model ? null : this.#request.model,
-        usageWanted: this.#request.usageWanted,
-        received: this.received,
-      });
-    }
+    if (status >= 200 && status < 300) this.#reading = this.#passage.read(headers);
   }
 
   data(chunk: Buffer): boolean {
     if (this.#settled) return true;
-    if (this.#stream) return this.#feed(this.#stream, chunk);
-    this.#bodyBytes += chunk.length;
-    if (this.#bodyBytes <= this.#keptBytes) this.#body.push(chunk);
+    if (this.#reading) return this.#feed(this.#reading, chunk);
+    this.#errorBytes += chunk.length;
+    if (this.#errorBytes <= ERROR_BODY_BYTES) this.#errorBody.push(chunk);
     return true;
   }
 
@@ -128,18 +131,18 @@ export class UpstreamAttempt implements UpstreamSink {
   failed(failure: UpstreamFailure): void {
     if (this.#settled) return;
     if (failure.kind === 'aborted' || (this.#client.gone && !this.received.isEmpty)) {
-      this.#settle('cancelled', { kind: 'left', stream: this.#stream });
+      this.#settle('cancelled', { kind: 'left', reading: this.#reading });
       return;
     }
     const verdict = classifyFailure(failure);
-    if (this.#stream && !this.#nothingSent) this.#cut(verdict, this.#stream);
+    if (this.#reading && !this.#nothingSent) this.#cut(verdict, this.#reading);
     else this.#settle(failure.kind === 'timeout' ? 'timeout' : 'unreachable', { kind: 'refused', verdict });
   }
 
   /** An answer that cannot be handled, such as JSON nested a million deep, is the upstream's failure; it must not go unsettled. */
-  #feed(stream: ChatStream, chunk: Buffer): boolean {
+  #feed(reading: AnswerReading, chunk: Buffer): boolean {
     try {
-      return this.#forward(stream, stream.feed(chunk));
+      return this.#forward(reading, reading.feed(chunk));
     } catch (cause) {
       this.failed({ kind: 'cut', cause });
       this.#exchange?.abort();
@@ -148,72 +151,78 @@ export class UpstreamAttempt implements UpstreamSink {
   }
 
   #finish(): void {
-    if (this.#stream) {
-      this.#forward(this.#stream, this.#stream.end());
-      this.#finishStream(this.#stream);
+    if (!this.#reading) {
+      this.#refuse(this.#judged(this.#status ?? 502, Buffer.concat(this.#errorBody).toString('utf8')));
       return;
     }
-    const text = Buffer.concat(this.#body).toString('utf8');
-    const answer = this.#status === 200 ? parseAnswer(text) : null;
-    if (answer === null) {
-      this.#refuse(classifyAnswer(this.#status ?? 502, this.#headers, text));
-      return;
-    }
-    this.received.add(answer.body['choices']);
-    if (this.#request.streamed) this.#forwardEvents(asOneChunk(answer.body, this.#request));
-    this.#settle('answered', { kind: 'answered', answer, stream: null });
+    this.#forward(this.#reading, this.#reading.end());
+    this.#finishReading(this.#reading);
   }
 
-  #forward(stream: ChatStream, events: string): boolean {
-    if (stream.failure) {
-      const verdict = classifyAnswer(200, this.#headers, JSON.stringify({ error: stream.failure }));
-      if (this.#nothingSent && this.received.isEmpty) this.#refuse(verdict);
+  /** Where a protocol's errors say more than their status, that is what counts. */
+  #judged(status: number, text: string): Verdict {
+    const stated = this.#passage.statedError?.(text) ?? null;
+    return stated === null ? classifyAnswer(status, this.#headers, text) : classifyAnswer(200, this.#headers, stated);
+  }
+
+  #forward(reading: AnswerReading, pieces: string | Buffer): boolean {
+    const { failure } = reading;
+    if (failure !== null) {
+      const verdict = classifyAnswer(200, this.#headers, failure);
+      if (this.#nothingSent && (!this.#call.streamed || reading.received.isEmpty)) this.#refuse(verdict, reading);
       else {
-        this.#forwardEvents(events);
-        this.#cut(verdict, stream);
+        this.#forwardPieces(reading, pieces);
+        this.#cut(verdict, reading);
       }
       this.#exchange?.abort();
       return true;
     }
-    const mayContinue = this.#forwardEvents(events);
-    if (!stream.done) return mayContinue;
-    this.#finishStream(stream);
+    const mayContinue = this.#forwardPieces(reading, pieces);
+    if (!reading.done) return mayContinue;
+    this.#finishReading(reading);
     return true;
   }
 
-  #forwardEvents(events: string): boolean {
-    if (events === '') return true;
+  #forwardPieces(reading: AnswerReading, pieces: string | Buffer): boolean {
+    if (pieces.length === 0) return true;
     this.firstOutputAt ??= this.#clock.monotonic();
-    this.#client.beginStream(this.#streamHeaders);
-    return this.#client.write(events);
+    this.#client.beginStream(this.#streamHeaders, reading.contentType);
+    return this.#client.write(pieces);
   }
 
-  /** `[DONE]`, or the end after every choice has finished, is a whole answer; an end before either is a cut. */
-  #finishStream(stream: ChatStream): void {
+  /** What the upstream called whole, or an end after every choice has finished, is an answer; an end before either is a cut. */
+  #finishReading(reading: AnswerReading): void {
     const { gone } = this.#client;
-    if (stream.done || this.received.finished) {
-      this.#settle('answered', gone ? { kind: 'left', stream } : { kind: 'answered', answer: null, stream });
-    } else if (this.#nothingSent || (gone && this.received.isEmpty)) this.#refuse(classifyFailure({ kind: 'cut' }));
-    else if (gone) this.#settle('cut', { kind: 'left', stream });
-    else this.#cut(classifyFailure({ kind: 'cut' }), stream);
+    if (reading.done || reading.received.finished) {
+      this.#settle('answered', gone ? { kind: 'left', reading } : { kind: 'answered', reading });
+    } else if (this.#nothingSent || (gone && reading.received.isEmpty)) this.#refuse(classifyFailure({ kind: 'cut' }));
+    else if (gone) this.#settle('cut', { kind: 'left', reading });
+    else this.#cut(classifyFailure({ kind: 'cut' }), reading);
   }
 
-  #refuse(verdict: Verdict): void {
-    this.#settle('refused', { kind: 'refused', verdict });
+  #refuse(verdict: Verdict, reading: AnswerReading | null = null): void {
+    this.#settle('refused', { kind: 'refused', verdict, ...(reading && { reported: reading.reported }) });
   }
 
-  #cut(verdict: Verdict, stream: ChatStream): void {
-    this.#settle('cut', { kind: 'cut', verdict, stream });
+  #cut(verdict: Verdict, reading: AnswerReading): void {
+    this.#settle('cut', { kind: 'cut', verdict, reading });
   }
 
   /** The channel's policy: stop the upstream now, or read on for its usage within a bound. */
   #clientGone(): void {
     if (this.#settled) return;
-    if (this.#channel.clientGone === 'cancel' || this.#client.gone === 'shutdown') this.#exchange?.abort();
+    if (this.#channel.clientGone === 'cancel' || this.#client.gone === 'shutdown') this.#stop();
     else {
       this.#exchange?.resume();
-      this.#cancelDrain ??= this.#timers.after(this.#channel.drainMaxMs, () => this.#exchange?.abort());
+      this.#cancelDrain ??= this.#timers.after(this.#channel.drainMaxMs, () => this.#stop());
     }
+  }
+
+  /** Platforms that go on answering when nobody listens are told. */
+  #stop(): void {
+    const request = this.#reading?.stopRequest ?? null;
+    this.#exchange?.abort();
+    if (request) this.#upstream?.send({ channel: this.#channel, request }, IGNORES_ANSWER);
   }
 
   #settle(outcome: Attempt['outcome'], result: AttemptResult): void {
@@ -224,3 +233,11 @@ export class UpstreamAttempt implements UpstreamSink {
     this.#resolve(result);
   }
 }
+
+/** Whether a platform has stopped changes nothing for anybody. */
+const IGNORES_ANSWER: UpstreamSink = {
+  head: () => undefined,
+  data: () => true,
+  end: () => undefined,
+  failed: () => undefined,
+};

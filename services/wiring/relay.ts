@@ -5,20 +5,20 @@ import { PostgresHoldLedger } from '../../infra/postgres/holdLedger.ts';
 import { PostgresOrphanedHolds } from '../../infra/postgres/orphanedHolds.ts';
 import type { Metrics } from '../../infra/telemetry/metrics.ts';
 import { WorkerTokenEstimator } from '../../infra/tokens/workerTokenEstimator.ts';
-import { OpenAiUpstream } from '../../infra/upstreams/openaiUpstream.ts';
+import { HttpUpstream } from '../../infra/upstreams/httpUpstream.ts';
 import { startSimulatedUpstream } from '../../infra/upstreams/simulated/simulatedUpstream.ts';
 import { PriceCatalogue } from '../billing/pricebook/priceCatalogue.ts';
-import type { RelayRoute } from '../http/route.ts';
 import { followEvents } from '../keys/follow.ts';
 import { KEY_INDEX_CATEGORIES, KeyIndex } from '../keys/keyIndex.ts';
 import { Admission } from '../relay/admission.ts';
-import { ChatRelay } from '../relay/chatRelay.ts';
+import { Relay } from '../relay/relay.ts';
 import { modelRoutes } from '../relay/http/modelRoutes.ts';
 import type { RateLimiter } from '../relay/ports.ts';
 import { ChannelRouter } from '../relay/routing/router.ts';
 import { Reaper } from '../relay/settlement/reaper.ts';
 import { StoredOutcomes } from '../relay/storedOutcomes.ts';
 import { Closing, type Core } from './core.ts';
+import { openOperations } from './operations.ts';
 
 /** A hold outlives the longest call by this much. */
 const HOLD_MARGIN_MS = 60_000;
@@ -54,7 +54,7 @@ export async function openRelay(
     closing.add(() => simulated.close());
     const channels = allChannels(config.CHANNELS_FILE, simulated.baseUrl, environment);
     const router = new ChannelRouter(channels, runtime);
-    const upstream = new OpenAiUpstream(channels, runtime);
+    const upstream = new HttpUpstream(channels, runtime);
     closing.add(() => upstream.close());
     const estimator = new WorkerTokenEstimator(runtime);
     closing.add(() => estimator.close());
@@ -94,7 +94,14 @@ export async function openRelay(
       runtime,
       holdMs: config.CALL_TOTAL_MS + HOLD_MARGIN_MS,
     });
-    const relay = new ChatRelay({
+    const limits = {
+      maxBufferBytes: config.MAX_STREAM_BUFFER_BYTES,
+      stallMs: config.CLIENT_STALL_MS,
+      keepAliveMs: KEEP_ALIVE_MS,
+      maxBodyBytes: config.MAX_BODY_BYTES,
+      maxInFlight: config.MAX_IN_FLIGHT,
+    };
+    const relay = new Relay({
       admission,
       upstream,
       router,
@@ -105,16 +112,10 @@ export async function openRelay(
       metrics: metrics.relay,
       runtime,
       commitAfterMs: KEEP_ALIVE_MS,
-      limits: {
-        maxBufferBytes: config.MAX_STREAM_BUFFER_BYTES,
-        stallMs: config.CLIENT_STALL_MS,
-        keepAliveMs: KEEP_ALIVE_MS,
-        maxBodyBytes: config.MAX_BODY_BYTES,
-        maxBodyDepth: config.MAX_BODY_DEPTH,
-        maxInFlight: config.MAX_IN_FLIGHT,
-      },
+      limits,
     });
-    const chat: RelayRoute = { method: 'POST', path: '/v1/chat/completions', policy: 'apiKey', handle: relay.handle };
+    const operations = openOperations(core, { relay, admission, limiter, estimator, limits });
+    closing.add(() => operations.close());
     return {
       relay,
       admission,
@@ -124,8 +125,8 @@ export async function openRelay(
       router,
       simulated,
       keyFollower,
-      relayRoutes: [chat],
-      routes: modelRoutes(prices, router, runtime.clock),
+      relayRoutes: operations.relayRoutes,
+      routes: [...modelRoutes(prices, router, runtime.clock), ...operations.routes],
       close: () => closing.run(),
     };
   } catch (error) {

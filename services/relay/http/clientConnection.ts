@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { ApiError } from '../../http/errors.ts';
 import type { RosterMember } from '../../roster.ts';
 import type { Timers } from '../../runtime.ts';
-import { openaiError } from './openaiHeaders.ts';
+import { renderError } from '../../http/renderError.ts';
+import type { ClientFace } from '../call.ts';
 
 export interface ClientLimits {
   /** Bytes the client may leave unread before the upstream is paused. */
@@ -15,14 +16,7 @@ export interface ClientLimits {
 
 export type GoneReason = 'client_gone' | 'client_stalled' | 'shutdown';
 
-const STREAM_HEADERS = [
-  'content-type',
-  'text/event-stream; charset=utf-8',
-  'cache-control',
-  'no-cache, no-transform',
-  'x-accel-buffering',
-  'no',
-];
+const STREAM_HEADERS = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no'];
 
 /**
  * The client's side of one call: writes with a bounded buffer, notices that the client has left or stopped reading,
@@ -30,6 +24,7 @@ const STREAM_HEADERS = [
  */
 export class ClientConnection implements RosterMember {
   rosterPlace = -1;
+  readonly face: ClientFace;
   readonly #response: ServerResponse;
   readonly #limits: ClientLimits;
   readonly #timers: Timers;
@@ -41,7 +36,8 @@ export class ClientConnection implements RosterMember {
   /** More waits for the client than may, and the socket's time-out runs. */
   #paused = false;
 
-  constructor(response: ServerResponse, limits: ClientLimits, timers: Timers) {
+  constructor(response: ServerResponse, face: ClientFace, limits: ClientLimits, timers: Timers) {
+    this.face = face;
     this.#response = response;
     this.#limits = limits;
     this.#timers = timers;
@@ -78,10 +74,15 @@ export class ClientConnection implements RosterMember {
   }
 
   sendJson(status: number, headers: readonly string[], body: string | Buffer): void {
+    this.send(status, 'application/json; charset=utf-8', headers, body);
+  }
+
+  /** A whole answer. */
+  send(status: number, contentType: string, headers: readonly string[], body: string | Buffer): void {
     if (this.#gone === 'client_gone' || this.#response.headersSent) return;
     this.#response.writeHead(status, [
       'content-type',
-      'application/json; charset=utf-8',
+      contentType,
       'content-length',
       String(Buffer.byteLength(body)),
       ...headers,
@@ -90,21 +91,23 @@ export class ClientConnection implements RosterMember {
     this.#watchUnread();
   }
 
-  /** The head goes out with the first event. */
-  beginStream(headers: readonly string[]): void {
+  /** The head goes out with the first piece. */
+  beginStream(headers: readonly string[], contentType: string): void {
     if (this.#gone === 'client_gone' || this.#response.headersSent) return;
-    this.#response.writeHead(200, [...STREAM_HEADERS, ...headers]);
+    this.#response.writeHead(200, ['content-type', contentType, ...STREAM_HEADERS, ...headers]);
     this.#keepAlive();
   }
 
   /** Begins a stream whose first event may be long in coming: the head goes out at once. */
   promiseStream(headers: readonly string[]): void {
-    this.beginStream(headers);
+    const { streamType } = this.face;
+    if (streamType === null) return;
+    this.beginStream(headers, streamType);
     if (!this.#response.writableEnded) this.#response.flushHeaders();
   }
 
-  /** Writes whole server-sent events. Returns false when the upstream should pause until `whenDrained`. */
-  write(events: string): boolean {
+  /** Writes whole events or pieces. Returns false when the upstream should pause until `whenDrained`. */
+  write(events: string | Buffer): boolean {
     if (this.#gone || this.#response.writableEnded) return true;
     this.#wroteSinceTick = true;
     if (this.#response.write(events) || this.#response.writableLength <= this.#limits.maxBufferBytes) return true;
@@ -115,12 +118,13 @@ export class ClientConnection implements RosterMember {
 
   /** Tells a failure: as an event of a stream that has begun, otherwise as the whole answer. */
   fail(error: ApiError, requestId: string): void {
-    const { body, headers } = openaiError(error, requestId);
-    if (this.#response.headersSent) this.end(`data: ${body}\n\n`);
-    else this.sendJson(error.status, headers, body);
+    const { status, body, headers } = renderError(error, this.face.dialect, requestId);
+    const text = JSON.stringify(body);
+    if (this.#response.headersSent) this.end(this.face.errorEvent(text));
+    else this.sendJson(status, Object.entries(headers).flat(), text);
   }
 
-  end(lastEvents: string): void {
+  end(lastEvents: string | Buffer): void {
     this.#stopKeepAlive();
     if (this.#gone === 'client_gone' || this.#response.writableEnded) return;
     this.#response.end(lastEvents);
@@ -144,8 +148,10 @@ export class ClientConnection implements RosterMember {
   }
 
   #keepAlive(): void {
+    const { keepAlive } = this.face;
+    if (keepAlive === null) return;
     this.#cancelKeepAlive = this.#timers.after(this.#limits.keepAliveMs, () => {
-      if (!this.#wroteSinceTick && !this.#paused) this.#response.write(': ping\n\n');
+      if (!this.#wroteSinceTick && !this.#paused) this.#response.write(keepAlive);
       this.#wroteSinceTick = false;
       this.#keepAlive();
     });

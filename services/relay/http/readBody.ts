@@ -11,11 +11,10 @@ export function readBody(
   request: IncomingMessage,
   maxBytes: number,
   client?: Pick<ClientConnection, 'whenGone'>,
+  bodyType: 'json' | 'multipart' = 'json',
 ): Promise<Buffer> {
   const contentType = request.headers['content-type'];
-  if (contentType !== undefined && !/^application\/([\w.+-]*\+)?json\b/i.test(contentType)) {
-    throw new ApiError('unsupported_media_type');
-  }
+  if (!isOfType(contentType, bodyType)) throw new ApiError('unsupported_media_type');
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new ApiError('request_too_large');
   return new Promise((resolve, reject) => {
     client?.whenGone(() => reject(new ApiError('service_unavailable', { retryAfterMs: 1_000 })));
@@ -39,4 +38,10 @@ export function readBody(
       if (!request.complete) reject(new ApiError('invalid_request', { detail: 'The body was cut short.' }));
     });
   });
+}
+
+/** Many clients of JSON routes state no type; a form cannot be read without its boundary. */
+function isOfType(contentType: string | undefined, bodyType: 'json' | 'multipart'): boolean {
+  if (bodyType === 'multipart') return /^multipart\/form-data\b/i.test(contentType ?? '');
+  return contentType === undefined || /^application\/([\w.+-]*\+)?json\b/i.test(contentType);
 }

@@ -17,6 +17,8 @@ export interface Verdict {
   readonly retryAfterMs: number | null;
   /** The upstream's own words, redacted; only where the client's request is at fault. */
   readonly message: string | null;
+  /** The member of the client's request that is at fault, where it is known. */
+  readonly param?: string;
 }
 
 /** After a 429 that does not say how long. */
@@ -58,6 +60,7 @@ function classifyStatus(status: number, error: UpstreamError, retryAfterMs: numb
     return verdict('service_unavailable', { cool: 'now', coolMs: CREDENTIAL_COOL_MS });
   }
   if (error.tags.includes('model_not_found')) return verdict('model_not_found');
+  if (error.tags.includes('content_filter')) return clientFault('content_filter', error);
   if (isBadCredential(status, error)) return verdict('bad_gateway', { cool: 'now', coolMs: CREDENTIAL_COOL_MS });
   switch (status) {
     case 404:
@@ -119,6 +122,17 @@ const STATUS_OF_TAG: ReadonlyMap<string, number> = new Map([
   ['rate_limit_error', 429],
   ['rate_limit_exceeded', 429],
   ['overloaded_error', 503],
+  ['api_error', 502],
+  ['timeout_error', 504],
+  ['not_found_error', 404],
+  ['request_too_large', 413],
+  ['billing_error', 402],
+  ['permission_error', 403],
+  ['invalid_argument', 400],
+  ['unauthenticated', 401],
+  ['resource_exhausted', 429],
+  ['unavailable', 503],
+  ['deadline_exceeded', 504],
 ]);
 
 const FUNDS_TAGS = new Set([

@@ -149,8 +149,8 @@ export function reportVerdict(router: Router, channel: Channel, verdict: Pick<Ve
 }
 
 function asChannel(settings: RoutedChannel, upstreamModel: string): Channel {
-  const { name, quirks, clientGone, drainMaxMs, timeouts } = settings;
-  return { name, upstreamModel, quirks, clientGone, drainMaxMs, timeouts };
+  const { name, protocol, quirks, clientGone, drainMaxMs, timeouts, cost } = settings;
+  return { name, protocol, upstreamModel, quirks, clientGone, drainMaxMs, timeouts, cost };
 }
 
 function servingAll(entries: readonly Entry[], mode: Mode): readonly Entry[] {

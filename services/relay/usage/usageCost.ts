@@ -1,6 +1,5 @@
-import { totalTokens, type UsageVector } from '../../../events/meters.ts';
+import { outputTokens, totalTokens, type UsageVector } from '../../../events/meters.ts';
 import { formatPicos, type Currency, type Picos } from '../../../events/money.ts';
-import { OUTPUT_METERS } from '../settle.ts';
 
 /** What some providers say of the operator's price; it is not the client's, and not the client's business. */
 const PROVIDER_COST = new Set(['cost', 'cost_currency', 'cost_details', 'cost_in_usd_ticks', 'is_byok']);
@@ -21,7 +20,7 @@ export function usageWithCost(usage: Readonly<Record<string, unknown>>, picos: P
 /** The counts of an OpenAI usage object for a vector: every token of either side. */
 export function usageCounts(usage: UsageVector): Readonly<Record<string, number>> {
   const total = totalTokens(usage);
-  const output = OUTPUT_METERS.reduce((sum, meter) => sum + (usage[meter] ?? 0), 0);
+  const output = outputTokens(usage);
   return { prompt_tokens: total - output, completion_tokens: output, total_tokens: total };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { channelSettings } from '../../../infra/config/channels.ts';
-import { OpenAiUpstream } from '../../../infra/upstreams/openaiUpstream.ts';
+import { HttpUpstream } from '../../../infra/upstreams/httpUpstream.ts';
 import { silentLog } from '../../support/log.ts';
 import { send, startUpstream } from './upstreamHarness.ts';
 
@@ -116,6 +116,7 @@ describe('a request to an upstream', () => {
       'X-Api-Key': 'client',
       cookie: 'a=b',
       accept: 'text/event-stream',
+      'content-type': 'application/json',
       host: 'evil',
       'openai-beta': 'x',
     };
@@ -129,7 +130,7 @@ describe('a request to an upstream', () => {
       host: started.scripted.origin.slice('http://'.length),
       connection: 'keep-alive',
       'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
+      accept: 'text/event-stream',
       'accept-encoding': 'identity',
       'user-agent': 'tallystick',
       authorization: 'Bearer sk-channel',
@@ -159,7 +160,7 @@ describe('a request to an upstream', () => {
     scripted.otherwise((call) => call.answer(200, {}));
     const first = channelSettings({ name: 'first', baseUrl: `${scripted.origin}/a/`, models: '*' });
     const second = channelSettings({ name: 'second', baseUrl: `${scripted.origin}/b`, models: '*' });
-    const upstream = new OpenAiUpstream([first, second], { log: silentLog });
+    const upstream = new HttpUpstream([first, second], { log: silentLog });
     onTestFinished(() => upstream.close());
 
     await send({ upstream, channel: first }).sink.ended;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { channelSettings } from '../../../infra/config/channels.ts';
-import { OpenAiUpstream } from '../../../infra/upstreams/openaiUpstream.ts';
+import { HttpUpstream } from '../../../infra/upstreams/httpUpstream.ts';
 import { silentLog } from '../../support/log.ts';
 import { deafPort } from './deafServer.ts';
 import { send, startUpstream } from './upstreamHarness.ts';
@@ -20,7 +20,7 @@ async function closedPort(): Promise<number> {
 
 function upstreamAt(baseUrl: string, timeouts = SHORT) {
   const channel = channelSettings({ name: 'lost', baseUrl, models: '*', timeouts });
-  const upstream = new OpenAiUpstream([channel], { log: silentLog });
+  const upstream = new HttpUpstream([channel], { log: silentLog });
   onTestFinished(() => upstream.close());
   return { upstream, channel };
 }

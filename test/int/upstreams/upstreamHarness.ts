@@ -1,8 +1,9 @@
 import { onTestFinished } from 'vitest';
+import type { UpstreamRequest } from '../../../services/relay/call.ts';
 import { channelSettings, type ChannelSettings } from '../../../infra/config/channels.ts';
-import { OpenAiUpstream, type OpenAiUpstreamOptions } from '../../../infra/upstreams/openaiUpstream.ts';
+import { HttpUpstream, type HttpUpstreamOptions } from '../../../infra/upstreams/httpUpstream.ts';
 import type { Log } from '../../../services/runtime.ts';
-import type { UpstreamCall, UpstreamExchange } from '../../../services/relay/ports.ts';
+import type { UpstreamExchange } from '../../../services/relay/ports.ts';
 import { ScriptedUpstream } from '../../support/scriptedUpstream.ts';
 import { silentLog } from '../../support/log.ts';
 import { CollectingSink } from './collectingSink.ts';
@@ -11,7 +12,7 @@ type ChannelEntry = Parameters<typeof channelSettings>[0];
 
 export interface Started {
   readonly scripted: ScriptedUpstream;
-  readonly upstream: OpenAiUpstream;
+  readonly upstream: HttpUpstream;
   readonly channel: ChannelSettings;
 }
 
@@ -20,7 +21,7 @@ const running: UpstreamExchange[] = [];
 /** A scripted upstream and an adapter with one channel to it, closed after the test. */
 export async function startUpstream(
   channel: Partial<ChannelEntry> = {},
-  options: OpenAiUpstreamOptions = {},
+  options: HttpUpstreamOptions = {},
   environment: Readonly<Record<string, string>> = {},
   log: Log = silentLog,
 ): Promise<Started> {
@@ -29,7 +30,7 @@ export async function startUpstream(
     { name: 'scripted', baseUrl: scripted.baseUrl, models: '*', ...channel },
     environment,
   );
-  const upstream = new OpenAiUpstream([settings], { log }, options);
+  const upstream = new HttpUpstream([settings], { log }, options);
   onTestFinished(async () => {
     await scripted.close();
     for (const exchange of running.splice(0)) exchange.abort();
@@ -40,16 +41,19 @@ export async function startUpstream(
 
 export function send(
   { upstream, channel }: Pick<Started, 'upstream' | 'channel'>,
-  call: Partial<Pick<UpstreamCall, 'body' | 'headers'>> = {},
+  call: Partial<UpstreamRequest> = {},
 ): { readonly sink: CollectingSink; readonly exchange: UpstreamExchange } {
   const sink = new CollectingSink();
   const exchange = upstream.send(
     {
       channel: { ...channel, upstreamModel: 'model' },
-      path: '/chat/completions',
-      body: Buffer.from('{"model":"model"}'),
-      headers: {},
-      ...call,
+      request: {
+        method: 'POST',
+        path: '/chat/completions',
+        body: Buffer.from('{"model":"model"}'),
+        headers: {},
+        ...call,
+      },
     },
     sink,
   );

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseAnswer } from '../../../services/relay/chat/chatAnswer.ts';
-import { withCost } from '../../../services/relay/chat/chatReply.ts';
-import type { Settlement } from '../../../services/relay/settle.ts';
+import { parseAnswer } from '../../../services/relay/dialects/openai/chatAnswer.ts';
+import { withCost } from '../../../services/relay/dialects/openai/chatReply.ts';
+import type { Billed } from '../../../services/relay/call.ts';
 
 const words = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -35,14 +35,9 @@ describe('Whatever a provider answers', () => {
         const answer = parseAnswer(JSON.stringify(body, null, space));
         if (!answer) throw new Error('not an answer');
         const picos = BigInt(input) * 3n;
-        const settlement: Settlement = {
-          append: { stream: 'request-1', expected: 0n, events: [] },
-          usage: { uncachedInput: input, outputText: output },
-          picos,
-          clamped: false,
-        };
+        const billed: Billed = { usage: { uncachedInput: input, outputText: output }, picos, currency: 'USD' };
         const { cost: _cost, ...stated } = (answer.body['usage'] ?? {}) as Record<string, unknown>;
-        expect(JSON.parse(withCost(answer, 'm', answer.body['usage'], settlement, 'USD'))).toEqual({
+        expect(JSON.parse(withCost(answer, 'm', answer.body['usage'], billed))).toEqual({
           ...answer.body,
           model: 'm',
           usage: {

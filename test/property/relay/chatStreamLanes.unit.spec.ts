@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ChatStream } from '../../../services/relay/chat/chatStream.ts';
-import { ReceivedOutput } from '../../../services/relay/chat/receivedOutput.ts';
+import { ChatStream } from '../../../services/relay/dialects/openai/chatStream.ts';
+import { ReceivedOutput } from '../../../services/relay/dialects/openai/receivedOutput.ts';
 import { cut, PLAIN_QUIRKS, readStream, type StreamReading } from '../../unit/relay/chatFixtures.ts';
 
 /** What stands between the quotes of a JSON string, seldom wrongly. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memberNames } from '../../../services/relay/chat/memberNames.ts';
+import { memberNames } from '../../../services/relay/wire/memberNames.ts';
 
 const name = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\\', '"', '\\"', '{', '[', ',', ':', 'a'));
 const value = fc.jsonValue({ stringUnit: 'binary' });

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
 import { countTokens as o200k } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
-import type { ChatBody } from '../../../services/relay/chat/chatRequest.ts';
-import { promptTokenBound } from '../../../services/relay/chat/promptSize.ts';
+import type { ChatBody } from '../../../services/relay/dialects/openai/chatRequest.ts';
+import { promptTokenBound } from '../../../services/relay/dialects/openai/promptSize.ts';
 import { chatRequest } from '../../unit/relay/chatFixtures.ts';
 
 const ANY_TEXT = { disallowedSpecial: new Set<string>() };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { totalTokens, usageVector } from '../../../events/meters.ts';
-import { readUsage } from '../../../services/relay/chat/reportedUsage.ts';
+import { readUsage } from '../../../services/relay/dialects/openai/reportedUsage.ts';
 
 const count = fc.oneof(fc.nat(1_000), fc.nat(2 ** 31 - 1), fc.integer({ min: 0, max: 2 ** 51 }));
 const hostile = fc.oneof(count, fc.constantFrom(null, -1, 1.5, 1e18, 2 ** 53, '12', {}, []), fc.jsonValue());

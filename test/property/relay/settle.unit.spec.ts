@@ -27,8 +27,7 @@ describe('Whatever was measured', () => {
         const call: AdmittedCall = {
           accepted: requestAccepted(),
           priced: { model: MODEL, currency: 'USD', priceVersion: PRICE_VERSION, price: modelPrice, maxOutputTokens: 1 },
-          inputBound: input,
-          outputBound: output,
+          bounds: { inputTokens: input, outputTokens: output, other: {} },
         };
         const settlement = settle(
           call,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { upstreamBody } from '../../../services/relay/chat/upstreamBody.ts';
+import { upstreamBody } from '../../../services/relay/dialects/openai/upstreamBody.ts';
 import type { ChannelQuirks } from '../../../services/relay/ports.ts';
 import { chatRequest, PLAIN_QUIRKS } from '../../unit/relay/chatFixtures.ts';
 

@@ -1,6 +1,6 @@
-import { parseChatRequest, type ChatRequest } from '../../../services/relay/chat/chatRequest.ts';
-import { ChatStream } from '../../../services/relay/chat/chatStream.ts';
-import { ReceivedOutput } from '../../../services/relay/chat/receivedOutput.ts';
+import { parseChatRequest, type ChatRequest } from '../../../services/relay/dialects/openai/chatRequest.ts';
+import { ChatStream } from '../../../services/relay/dialects/openai/chatStream.ts';
+import { ReceivedOutput } from '../../../services/relay/dialects/openai/receivedOutput.ts';
 import type { ChannelQuirks, TokenEstimator } from '../../../services/relay/ports.ts';
 import { MODEL } from '../../support/events.ts';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { UsageVector } from '../../../events/meters.ts';
 import type { Picos } from '../../../events/money.ts';
-import { asOneChunk, parseAnswer, type ChatAnswer } from '../../../services/relay/chat/chatAnswer.ts';
-import { streamEnding, withCost } from '../../../services/relay/chat/chatReply.ts';
-import { spliceUsage, usageWithCost } from '../../../services/relay/chat/usageCost.ts';
-import type { Settlement } from '../../../services/relay/settle.ts';
+import { asOneChunk, parseAnswer, type ChatAnswer } from '../../../services/relay/dialects/openai/chatAnswer.ts';
+import { streamEnding, withCost } from '../../../services/relay/dialects/openai/chatReply.ts';
+import { spliceUsage, usageWithCost } from '../../../services/relay/usage/usageCost.ts';
+import type { Billed } from '../../../services/relay/call.ts';
 import { MODEL } from '../../support/events.ts';
 import { chatRequest, eventsOf } from './chatFixtures.ts';
 
@@ -12,8 +12,8 @@ const USAGE = { prompt_tokens: 9, completion_tokens: 3, total_tokens: 12 };
 const BILLED: UsageVector = { uncachedInput: 9, outputText: 3 };
 const COST = '"cost":0.00000855,"cost_currency":"USD"';
 
-function settlement(usage: UsageVector = BILLED, picos: Picos = 8_550_000n): Settlement {
-  return { append: { stream: 'request-1', expected: 0n, events: [] }, usage, picos, clamped: false };
+function settlement(usage: UsageVector = BILLED, picos: Picos = 8_550_000n): Billed {
+  return { usage, picos, currency: 'USD' };
 }
 
 function answer(text: string): ChatAnswer {
@@ -24,7 +24,7 @@ function answer(text: string): ChatAnswer {
 
 const reply = (text: string, billed = settlement()) => {
   const parsed = answer(text);
-  return withCost(parsed, MODEL, parsed.body['usage'], billed, 'USD');
+  return withCost(parsed, MODEL, parsed.body['usage'], billed);
 };
 
 /** An answer as a provider may write it, with odd spaces and numbers that a parser would change. */
@@ -118,7 +118,7 @@ describe('The end of a stream', () => {
   const template = { id: 'x', object: 'chat.completion.chunk', created: 1, model: MODEL };
 
   it('is [DONE] alone for a client that did not ask for usage', () => {
-    expect(streamEnding(chatRequest({ stream: true }), template, USAGE, settlement(), 'USD')).toBe('data: [DONE]\n\n');
+    expect(streamEnding(chatRequest({ stream: true }), template, USAGE, settlement())).toBe('data: [DONE]\n\n');
   });
 
   it.each([
@@ -126,7 +126,7 @@ describe('The end of a stream', () => {
     ['what was measured', null, {}],
   ])('has one chunk with the cost and %s', (_name, stated, more) => {
     const request = chatRequest({ stream: true, stream_options: { include_usage: true } });
-    const ending = streamEnding(request, template, stated, settlement(), 'USD');
+    const ending = streamEnding(request, template, stated, settlement());
     expect(ending.endsWith('\n\ndata: [DONE]\n\n')).toBe(true);
     expect(eventsOf(ending.slice(0, -'data: [DONE]\n\n'.length))).toEqual([
       { ...template, choices: [], usage: { ...USAGE, ...more, cost: 0.00000855, cost_currency: 'USD' } },

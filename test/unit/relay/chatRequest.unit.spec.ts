@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../../../services/http/errors.ts';
-import { parseChatRequest } from '../../../services/relay/chat/chatRequest.ts';
+import { parseChatRequest } from '../../../services/relay/dialects/openai/chatRequest.ts';
 import { MODEL } from '../../support/events.ts';
 import { chatRequest } from './chatFixtures.ts';
 
@@ -141,7 +141,7 @@ describe('A chat body', () => {
     expect(refusal(body)).toEqual({
       code: 'invalid_request',
       param,
-      message: `${param}: must stand once, in lower case`,
+      message: `${param}: must stand once, spelled exactly so`,
     });
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { shapeOf, type ChunkShape } from '../../../services/relay/chat/chunkShape.ts';
-import type { ForwardRules, Json } from '../../../services/relay/chat/forwardedChunk.ts';
+import { shapeOf, type ChunkShape } from '../../../services/relay/dialects/openai/chunkShape.ts';
+import type { ForwardRules } from '../../../services/relay/dialects/openai/forwardedChunk.ts';
+import type { Json } from '../../../services/relay/wire/json.ts';
 import { chunk, sse } from './chatFixtures.ts';
 
 const PLAIN: ForwardRules = { usagePath: 'usage', renameTo: null, usageWanted: false };

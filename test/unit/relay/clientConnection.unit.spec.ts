@@ -3,11 +3,13 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../../../services/http/errors.ts';
+import { OPENAI_FACE } from '../../../services/relay/dialects/openai/face.ts';
 import { ClientConnection, type GoneReason } from '../../../services/relay/http/clientConnection.ts';
 import { ManualTimers } from './manualTimers.ts';
 import { httpAnswer, RawClient } from './rawClient.ts';
 
 /** The time of a stall is real, for it is the socket's; comments come by the timers of the test. */
+const SSE = 'text/event-stream; charset=utf-8';
 const LIMITS = { maxBufferBytes: 65_536, stallMs: 500, keepAliveMs: 10_000 };
 const PIECE = `data: ${'x'.repeat(65_528)}\n\n`;
 
@@ -20,7 +22,7 @@ beforeEach(async () => {
   calls = [];
   server = createServer((request, response) => {
     request.resume();
-    calls.push({ connection: new ClientConnection(response, LIMITS, timers), response });
+    calls.push({ connection: new ClientConnection(response, OPENAI_FACE, LIMITS, timers), response });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -110,8 +112,8 @@ describe('A whole answer', () => {
 describe('A streamed answer', () => {
   it('begins once, carries whole events and ends', async () => {
     const { client, connection } = await call();
-    connection.beginStream(['x-request-id', 'r1']);
-    connection.beginStream(['x-request-id', 'r2']);
+    connection.beginStream(['x-request-id', 'r1'], SSE);
+    connection.beginStream(['x-request-id', 'r2'], SSE);
     expect(connection.write('data: {"a":1}\n\n')).toBe(true);
     await client.until('data: {"a":1}\n\n');
     connection.end('data: [DONE]\n\n');
@@ -132,7 +134,7 @@ describe('A streamed answer', () => {
     const { client, connection } = await call();
     connection.promiseStream([]);
     expect(httpAnswer(await client.until('\r\n\r\n')).status).toBe(200);
-    connection.beginStream(['x-request-id', 'r2']);
+    connection.beginStream(['x-request-id', 'r2'], SSE);
     connection.promiseStream(['x-request-id', 'r3']);
     connection.end('data: [DONE]\n\n');
     expect(httpAnswer(await client.until('0\r\n\r\n')).headers).not.toHaveProperty('x-request-id');
@@ -140,7 +142,7 @@ describe('A streamed answer', () => {
 
   it('gets a comment when it has been silent, and only then', async () => {
     const { client, connection } = await call();
-    connection.beginStream([]);
+    connection.beginStream([], SSE);
     timers.advance(LIMITS.keepAliveMs);
     await client.until(': ping\n\n');
     connection.write('data: 1\n\n');
@@ -180,7 +182,7 @@ describe('A failure', () => {
 
   it('is an event of a stream that has begun, which ends properly and without [DONE]', async () => {
     const { client, connection } = await call();
-    connection.beginStream([]);
+    connection.beginStream([], SSE);
     connection.write('data: 1\n\n');
     connection.fail(new ApiError('bad_gateway'), 'r1');
     const text = await client.until('0\r\n\r\n');
@@ -196,7 +198,7 @@ describe('A failure', () => {
     expect(httpAnswer(await whole.client.until('}}')).status).toBe(503);
 
     const streamed = await call();
-    streamed.connection.beginStream([]);
+    streamed.connection.beginStream([], SSE);
     streamed.connection.leave('shutdown');
     streamed.connection.fail(new ApiError('service_unavailable'), 'r2');
     expect(await streamed.client.until('0\r\n\r\n')).toContain('"code":"service_unavailable"');
@@ -212,14 +214,14 @@ describe('A client that leaves', () => {
   ])('by %s is noticed once, in a stream and before it', async (_name, leave) => {
     for (const begins of [true, false]) {
       const { client, connection, gone, response } = await call();
-      if (begins) connection.beginStream([]);
+      if (begins) connection.beginStream([], SSE);
       leave(client);
       await vi.waitFor(() => expect(gone).toEqual(['client_gone']), { timeout: 3_000 });
       expect(connection.gone).toBe('client_gone');
       expect(timers.pending).toBe(0);
 
       expect(connection.write('data: late\n\n')).toBe(true);
-      connection.beginStream([]);
+      connection.beginStream([], SSE);
       connection.leave('shutdown');
       connection.fail(new ApiError('internal_error'), 'r1');
       connection.end('data: [DONE]\n\n');
@@ -252,7 +254,7 @@ describe('A client that leaves', () => {
 describe('A client that stops reading', () => {
   it('pauses the upstream, then counts as stalled, and its connection is closed with the call', async () => {
     const { client, connection, gone, response } = await call({ reading: false });
-    connection.beginStream([]);
+    connection.beginStream([], SSE);
     await fill({ connection, response });
     expect(connection.write(PIECE)).toBe(false);
     expect(gone).toEqual([]);
@@ -267,7 +269,7 @@ describe('A client that stops reading', () => {
 
   it('gets no comments, which nobody would read and which would hide the stall', async () => {
     const { client, connection, response } = await call({ reading: false });
-    connection.beginStream([]);
+    connection.beginStream([], SSE);
     await fill({ connection, response });
     const unread = response.writableLength;
     timers.advance(LIMITS.keepAliveMs * 2.5);
@@ -279,7 +281,7 @@ describe('A client that stops reading', () => {
     const { client, connection, gone, response } = await call({ reading: false });
     let drained = 0;
     connection.whenDrained(() => (drained += 1));
-    connection.beginStream([]);
+    connection.beginStream([], SSE);
     await fill({ connection, response });
     drained = 0;
     client.read();
@@ -294,7 +296,7 @@ describe('A client that stops reading', () => {
 
   it('is not stalled while it reads some in time', async () => {
     const { client, connection, gone, response } = await call({ reading: false });
-    connection.beginStream([]);
+    connection.beginStream([], SSE);
     await fill({ connection, response });
     for (let piece = 0; piece < 400; piece += 1) connection.write(PIECE);
     await sip(client, 3 * LIMITS.stallMs);
@@ -305,7 +307,7 @@ describe('A client that stops reading', () => {
 
   it('of the end of a stream is given up after the time of a stall', async () => {
     const { client, connection, gone, response } = await call({ reading: false });
-    connection.beginStream([]);
+    connection.beginStream([], SSE);
     await fill({ connection, response });
     connection.end('data: [DONE]\n\n');
     expect(response.destroyed).toBe(false);

@@ -8,7 +8,10 @@ import type { UsageRecorded } from '../../../events/usage/usage.events.ts';
 import type { RequestAborted, RequestCompleted, RequestFailed } from '../../../events/request/request.events.ts';
 import { rateUpperBound } from '../../../services/billing/rating/rate.ts';
 import type { Admitted } from '../../../services/relay/admission.ts';
-import { ChatExchange } from '../../../services/relay/chatExchange.ts';
+import { CallExchange } from '../../../services/relay/callExchange.ts';
+import { ChatCall } from '../../../services/relay/dialects/openai/chatCall.ts';
+import { OPENAI_FACE } from '../../../services/relay/dialects/openai/face.ts';
+import { protocolsWith } from '../../../services/relay/dialects/protocols.ts';
 import { ClientConnection } from '../../../services/relay/http/clientConnection.ts';
 import type {
   Channel,
@@ -112,6 +115,8 @@ interface Setting {
 
 type Ended = RequestCompleted | RequestFailed | RequestAborted;
 
+const noMedia = { fetch: () => Promise.reject(new Error('nothing is to be fetched')) };
+
 /** A running exchange, everything around it in the hand of the test. */
 export function startExchange(setting: Setting = {}) {
   const request = chatRequest(setting.body ?? {});
@@ -177,16 +182,17 @@ export function startExchange(setting: Setting = {}) {
     acceptedEvent: encode(accepted),
     acceptance: { standsAlone: () => Promise.resolve(setting.acceptedDurable ?? true) },
     priced: { model: MODEL, currency: 'USD', priceVersion: PRICE_VERSION, price, maxOutputTokens: 500 },
-    inputBound,
-    outputBound,
+    bounds: { inputTokens: inputBound, outputTokens: outputBound, other: {} },
     rate: { allowed: true, retryAfterMs: 0, requests: null, tokens: null },
     channels: (setting.channels ?? [{}]).map((channel, index) => ({
       name: `channel-${String(index + 1)}`,
+      protocol: 'openai',
       upstreamModel: MODEL,
       quirks: PLAIN_QUIRKS,
       clientGone: 'cancel',
       drainMaxMs: 30_000,
       timeouts: { firstByteMs: 1, idleMs: 1, totalMs: 1 },
+      cost: null,
       ...channel,
     })),
   };
@@ -196,10 +202,11 @@ export function startExchange(setting: Setting = {}) {
   response.assignSocket(socket as unknown as Socket);
   const client = new ClientConnection(
     response,
+    OPENAI_FACE,
     { maxBufferBytes: 65_536, stallMs: 30_000, keepAliveMs: 10_000 },
     timers,
   );
-  const done = new ChatExchange(parts, admitted, request, client).run();
+  const done = new CallExchange(parts, admitted, new ChatCall(request, protocolsWith(noMedia)), client).run();
 
   return {
     accepted,

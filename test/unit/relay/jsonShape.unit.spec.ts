@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { shapeProblem } from '../../../services/relay/chat/jsonShape.ts';
+import { shapeProblem } from '../../../services/relay/wire/jsonShape.ts';
 
 const DEEP = 'The body is nested too deeply.';
 const MANY = 'The body has too many values.';

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { UsageVector } from '../../../events/meters.ts';
-import { measureUsage } from '../../../services/relay/chat/measureUsage.ts';
-import { ReceivedOutput } from '../../../services/relay/chat/receivedOutput.ts';
+import { measureUsage } from '../../../services/relay/usage/measureUsage.ts';
+import { promptToCount } from '../../../services/relay/dialects/openai/promptSize.ts';
+import { ReceivedOutput } from '../../../services/relay/dialects/openai/receivedOutput.ts';
 import type { TokenEstimator } from '../../../services/relay/ports.ts';
 import { chatRequest, wordEstimator } from './chatFixtures.ts';
 
 /** 5 words, and 6 of overhead. */
 const REQUEST = chatRequest({ messages: [{ role: 'user', content: 'say it in five words' }] });
 const PROMPT_ESTIMATE = 11;
+const CALL = { promptToCount: () => promptToCount(REQUEST.body) };
 
 interface Ended {
   readonly whole?: boolean;
@@ -18,7 +20,7 @@ function measure(input: UsageVector | null, output: UsageVector | null, deltas: 
   const received = new ReceivedOutput('reasoning_content');
   for (const content of deltas) received.add([{ delta: { content } }]);
   const { whole = true, estimator = wordEstimator } = ended;
-  return measureUsage({ input, output }, received, REQUEST.body, estimator, whole);
+  return measureUsage({ input, output }, received, CALL, estimator, whole);
 }
 
 const noEstimate: TokenEstimator = { count: () => Promise.reject(new Error('nothing should be estimated')) };

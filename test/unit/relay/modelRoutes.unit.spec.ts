@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { costHeaders, openaiError, rateHeaders } from '../../../services/relay/http/openaiHeaders.ts';
+import { answerHeaders, costHeaders, rateHeaders } from '../../../services/relay/http/answerHeaders.ts';
 import { modelRoutes } from '../../../services/relay/http/modelRoutes.ts';
-import { ApiError } from '../../../services/http/errors.ts';
 import type { Call, Reply, Route } from '../../../services/http/route.ts';
 import type { CallerKey, PricedModel } from '../../../services/relay/ports.ts';
 import { PRICE_VERSION } from '../../support/events.ts';
@@ -36,12 +35,12 @@ const routes = modelRoutes(
   { now: () => NOW, monotonic: () => 0 },
 );
 
-async function ask(path: string, caller: CallerKey, id = ''): Promise<Reply> {
+async function ask(path: string, caller: CallerKey, id = '', headers: Call['headers'] = {}): Promise<Reply> {
   const route = routes.find((one: Route) => one.path === path);
   if (route?.policy !== 'apiKey') throw new Error(`no route ${path} for API keys`);
   const call: Call = {
     requestId: 'r1',
-    headers: {},
+    headers,
     params: { id },
     query: new URLSearchParams(),
     body: undefined,
@@ -66,7 +65,7 @@ describe('The models of a key', () => {
   });
 
   it('are found one by one', async () => {
-    expect(await ask('/v1/models/:id', key(null), 'vendor/c')).toEqual({ status: 200, body: shown('vendor/c') });
+    expect(await ask('/v1/models/*id', key(null), 'vendor/c')).toEqual({ status: 200, body: shown('vendor/c') });
   });
 
   it.each([
@@ -75,7 +74,46 @@ describe('The models of a key', () => {
     ['unpriced', key(null)],
     ['__proto__', key(null)],
   ])('do not include %s for everybody', async (id, caller) => {
-    await expect(ask('/v1/models/:id', caller, id)).rejects.toMatchObject({ code: 'model_not_found', param: 'model' });
+    await expect(ask('/v1/models/*id', caller, id)).rejects.toMatchObject({ code: 'model_not_found', param: 'model' });
+  });
+});
+
+describe('The list of models', () => {
+  const caller = key(['a']);
+
+  it.each([
+    ['/v1/chat/models', {}, { object: 'list', data: [shown('a')] }],
+    [
+      '/v1/models',
+      { 'x-api-key': 'k', 'anthropic-version': '2023-06-01' },
+      {
+        data: [{ type: 'model', id: 'a', display_name: 'a', created_at: '1970-01-01T00:00:00Z', max_tokens: 1 }],
+        has_more: false,
+        first_id: 'a',
+        last_id: 'a',
+      },
+    ],
+    [
+      '/api/v1/chat/models',
+      {},
+      {
+        success: true,
+        data: [{ id: 'a', name: 'a', description: '', price_per_1k: 1e-9, currency: 'USD', tier: 'paid' }],
+      },
+    ],
+  ])('at %s with %j has the shape of its clients', async (path, headers, body) => {
+    expect(await ask(path, caller, '', headers)).toEqual({ status: 200, body });
+  });
+
+  it.each([
+    ['/v1beta/models', {}],
+    ['/v1/models', { 'x-goog-api-key': 'k' }],
+  ])('at %s with %j is Gemini’s', async (path, headers) => {
+    expect((await ask(path, caller, '', headers)).body).toMatchObject({ models: [{ name: 'models/a' }] });
+  });
+
+  it('is Ollama’s for the clients of its service', async () => {
+    expect((await ask('/api/ai-service/models', caller)).body).toMatchObject({ models: [{ name: 'a', model: 'a' }] });
   });
 });
 
@@ -96,12 +134,16 @@ describe('The headers of an answer', () => {
     expect(costHeaders(8_550_000n, 'CNY')).toEqual(['x-tallystick-cost', '0.00000855', 'x-tallystick-currency', 'CNY']);
   });
 
-  it('of an error are a flat list', () => {
-    const { headers, body } = openaiError(new ApiError('no_channel', { retryAfterMs: 5_000 }), 'r1');
-    expect(headers).toEqual([
-      ...['x-request-id', 'r1', 'x-should-retry', 'true'],
-      ...['retry-after', '5', 'retry-after-ms', '5000'],
-    ]);
-    expect(JSON.parse(body)).toMatchObject({ error: { code: 'no_channel' } });
+  it.each([
+    ['openai', ['x-request-id', 'r1', 'x-ratelimit-limit-requests', '60']],
+    ['claude', ['x-request-id', 'r1', 'request-id', 'r1', 'anthropic-ratelimit-requests-limit', '60']],
+    ['gemini', ['x-request-id', 'r1']],
+  ] as const)('are those that clients of %s know', (dialect, first) => {
+    const requests = { limit: 60, remaining: 59, resetMs: 1_500 };
+    const headers = answerHeaders(dialect, 'r1', { allowed: true, retryAfterMs: 0, requests, tokens: null }, NOW);
+    expect(headers.slice(0, first.length)).toEqual(first);
+    if (dialect === 'claude') {
+      expect(headers.slice(-2)).toEqual(['anthropic-ratelimit-requests-reset', '2025-11-20T09:13:21.500Z']);
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { promptToCount, promptTokenBound } from '../../../services/relay/chat/promptSize.ts';
+import { promptToCount, promptTokenBound } from '../../../services/relay/dialects/openai/promptSize.ts';
 import { chatRequest } from './chatFixtures.ts';
 
 const PHOTO = `data:image/png;base64,${'A'.repeat(4_000_000)}`;

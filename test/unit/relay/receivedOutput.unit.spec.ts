@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ReceivedOutput } from '../../../services/relay/chat/receivedOutput.ts';
+import { ReceivedOutput } from '../../../services/relay/dialects/openai/receivedOutput.ts';
 
 const received = (...chunks: readonly unknown[]) => {
   const output = new ReceivedOutput('reasoning_content');

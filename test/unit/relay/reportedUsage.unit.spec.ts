@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { atPath, readUsage } from '../../../services/relay/chat/reportedUsage.ts';
+import { atPath, readUsage } from '../../../services/relay/dialects/openai/reportedUsage.ts';
 
 const read = (usage: unknown, usageExcludesReasoning = false) => readUsage(usage, { usageExcludesReasoning });
 

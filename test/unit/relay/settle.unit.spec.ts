@@ -20,8 +20,7 @@ const call: AdmittedCall = {
     price: { meters: { uncachedInput: 150_000, cacheRead: 75_000, outputText: 600_000, reasoning: 700_000 } },
     maxOutputTokens: 500,
   },
-  inputBound: 1_000,
-  outputBound: 500,
+  bounds: { inputTokens: 1_000, outputTokens: 500, other: {} },
 };
 
 function attempt(number: number, outcome: Attempt['outcome']): Attempt {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { upstreamBody } from '../../../services/relay/chat/upstreamBody.ts';
+import { upstreamBody } from '../../../services/relay/dialects/openai/upstreamBody.ts';
 import type { ChannelQuirks } from '../../../services/relay/ports.ts';
 import { MODEL } from '../../support/events.ts';
 import { chatRequest, PLAIN_QUIRKS } from './chatFixtures.ts';

@@ -11,6 +11,7 @@ import { ManualClock, seededRandom } from './manualClock.ts';
 function channel(name: string, rest: Partial<RoutedChannel> = {}): RoutedChannel {
   return {
     name,
+    protocol: 'openai',
     mode: 'live',
     models: new Map([['m', `${name}-m`]]),
     priority: 0,
@@ -19,6 +20,7 @@ function channel(name: string, rest: Partial<RoutedChannel> = {}): RoutedChannel
     clientGone: 'cancel',
     drainMaxMs: 1_000,
     timeouts: { firstByteMs: 1, idleMs: 1, totalMs: 1 },
+    cost: null,
     quirks: {
       supportsStreamOptions: true,
       maxTokensField: 'max_tokens',

@@ -24,8 +24,11 @@ describe('the channels file', () => {
     );
     expect(channel).toEqual({
       name: 'a',
+      protocol: 'openai',
       baseUrl: 'http://127.0.0.1:1/v1',
       apiKey: null,
+      auth: 'bearer',
+      query: '',
       mode: 'live',
       models: new Map([['m', 'm']]),
       priority: 0,
@@ -48,6 +51,31 @@ describe('the channels file', () => {
       maxQueued: 256,
       cost: null,
     });
+  });
+
+  it.each([
+    ['claude', 'x-api-key'],
+    ['gemini', 'x-goog-api-key'],
+    ['ollama', 'bearer'],
+    ['dify', 'bearer'],
+  ])('takes the key for %s as that vendor wants it', (protocol, auth) => {
+    const [channel] = parseChannels(
+      JSON.stringify({ channels: [{ name: 'a', baseUrl: 'http://127.0.0.1:1', models: ['m'], protocol }] }),
+      {},
+    );
+    expect(channel).toMatchObject({ protocol, auth });
+  });
+
+  it('may add a query and another place for the key, as Azure wants them', () => {
+    const entry = {
+      name: 'azure',
+      baseUrl: 'https://example.openai.azure.com/openai/deployments/gpt-4o',
+      models: ['gpt-4o'],
+      auth: 'api-key',
+      query: { 'api-version': '2025-01-01' },
+    };
+    const [channel] = parseChannels(JSON.stringify({ channels: [entry] }), {});
+    expect(channel).toMatchObject({ auth: 'api-key', query: 'api-version=2025-01-01' });
   });
 
   it('is valid as the example shows it', () => {

@@ -1,8 +1,5 @@
-import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
-import { ApiError } from '../../http/errors.ts';
-import { shapeProblem } from './jsonShape.ts';
-import { memberNames } from './memberNames.ts';
+import { readJsonBody, spellingOf } from '../../wire/jsonBody.ts';
 
 const text = z.string();
 const contentPart = z.looseObject({ type: z.string().max(64) });
@@ -49,29 +46,7 @@ export interface ChatRequest {
 
 /** Reads a chat body. Throws ApiError `invalid_json` or `invalid_request` (with the path of the first problem). */
 export function parseChatRequest(raw: Buffer, maxDepth: number): ChatRequest {
-  // Readers differ in what they make of other bytes, so an upstream might find names there that we do not.
-  if (!isUtf8(raw)) throw new ApiError('invalid_json', { detail: 'The body is not valid UTF-8.' });
-  const source = raw.toString('utf8');
-  const problem = shapeProblem(source, maxDepth);
-  if (problem !== null) throw new ApiError('invalid_request', { detail: problem });
-  let json: unknown;
-  try {
-    json = JSON.parse(source);
-  } catch (error) {
-    throw new ApiError('invalid_json', { cause: error });
-  }
-  refusePrototypeKeys(json);
-  const parsed = chatBody.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const param = issue?.path.join('.') ?? '';
-    throw new ApiError('invalid_request', {
-      detail: `${param || 'body'}: ${issue?.message ?? 'not valid'}`,
-      ...(param !== '' && { param }),
-    });
-  }
-  refuseAmbiguousNames(source);
-  const body = parsed.data;
+  const body = readJsonBody(raw, maxDepth, chatBody, OUR_MEMBERS);
   const streamed = body.stream === true;
   return {
     body,
@@ -84,34 +59,4 @@ export function parseChatRequest(raw: Buffer, maxDepth: number): ChatRequest {
   };
 }
 
-const OUR_MEMBERS: ReadonlySet<string> = new Set(Object.keys(chatBody.shape));
-
-/**
- * Refuses a member that we act on when it stands twice, or in other letters. Upstreams differ in which of two they
- * follow, and some read names without regard to case, so they might run another model or limit than we hold and price.
- */
-function refuseAmbiguousNames(source: string): void {
-  const seen = new Set<string>();
-  for (const name of memberNames(source)) {
-    // Upper case first, for letters such as ſ and K that fold into ASCII.
-    const folded = name.toUpperCase().toLowerCase();
-    if (!OUR_MEMBERS.has(folded)) continue;
-    if (name !== folded || seen.has(folded)) {
-      throw new ApiError('invalid_request', { detail: `${folded}: must stand once, in lower case`, param: folded });
-    }
-    seen.add(folded);
-  }
-}
-
-/** Refuses keys that could reach a prototype. */
-function refusePrototypeKeys(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return;
-  if (Array.isArray(value)) {
-    for (const item of value) refusePrototypeKeys(item);
-    return;
-  }
-  for (const [key, item] of Object.entries(value)) {
-    if (key === '__proto__') throw new ApiError('invalid_request', { detail: 'The key "__proto__" is not allowed.' });
-    refusePrototypeKeys(item);
-  }
-}
+const OUR_MEMBERS = spellingOf(Object.keys(chatBody.shape));

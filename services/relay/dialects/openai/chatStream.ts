@@ -1,16 +1,9 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
-import type { ChannelQuirks } from '../ports.ts';
+import type { ChannelQuirks } from '../../ports.ts';
+import { isObject, parseObject, type Json } from '../../wire/json.ts';
 import { chunkTemplate } from './chatAnswer.ts';
 import { shapeOf, type ChunkShape } from './chunkShape.ts';
-import {
-  isObject,
-  parseObject,
-  rewritten,
-  textAsSent,
-  usageAtPath,
-  type ForwardRules,
-  type Json,
-} from './forwardedChunk.ts';
+import { rewritten, textAsSent, usageAtPath, type ForwardRules } from './forwardedChunk.ts';
 import type { ReceivedOutput } from './receivedOutput.ts';
 
 /** Images and audio arrive as deltas of several MB; beyond this an event is hostile. */

@@ -1,12 +1,5 @@
-import {
-  isObject,
-  parseObject,
-  rewritten,
-  textAsSent,
-  usageAtPath,
-  type ForwardRules,
-  type Json,
-} from './forwardedChunk.ts';
+import { isObject, parseObject, type Json } from '../../wire/json.ts';
+import { rewritten, textAsSent, usageAtPath, type ForwardRules } from './forwardedChunk.ts';
 import { ReceivedOutput } from './receivedOutput.ts';
 
 /** What OpenAI puts into its chunks so that their sizes tell nothing; of a new length each time. */

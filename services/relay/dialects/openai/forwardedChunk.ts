@@ -1,9 +1,8 @@
+import { isObject, type Json } from '../../wire/json.ts';
 import { atPath } from './reportedUsage.ts';
 
 /** How OpenAI ends a chunk that has no usage; what stands right before the last brace is a member of the whole object. */
 const NULL_USAGE = ',"usage":null}';
-
-export type Json = Record<string, unknown>;
 
 export interface ForwardRules {
   /** Dotted path at which the provider reports usage. */
@@ -49,18 +48,4 @@ function without(source: unknown, [step = '', ...rest]: readonly string[]): unkn
   if (!isObject(source)) return source;
   const { [step]: inner, ...others } = source;
   return rest.length === 0 ? others : { ...others, [step]: without(inner, rest) };
-}
-
-export function parseObject(text: string): Json | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
-  } catch {
-    // The caller decides what text that is not JSON means.
-    return null;
-  }
-}
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

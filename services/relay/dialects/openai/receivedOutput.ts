@@ -1,20 +1,12 @@
-/** Characters kept for counting; the rest of a longer answer is extrapolated from them. */
-const KEPT_CHARACTERS = 262_144;
-
-/** So many pieces are kept before they are joined. */
-const MAX_PIECES = 64;
+import { KeptText, type Received } from '../../usage/received.ts';
 
 /**
  * Folds what an upstream has sent into what an estimate needs: its text, and how many pieces it came in.
  * It exists so that a call that ends without reported usage is neither free nor invented. Never stored.
  */
-export class ReceivedOutput {
+export class ReceivedOutput implements Received {
   readonly reasoningField: string;
-  /** Joined pieces: a piece alone may be a slice that keeps a whole network chunk alive. */
-  readonly #joined: string[] = [];
-  #pieces: string[] = [];
-  #kept = 0;
-  #characters = 0;
+  readonly #text = new KeptText();
   #deltas = 0;
   #finishReason: string | null = null;
   /** Whether each choice that began has ended. */
@@ -41,7 +33,7 @@ export class ReceivedOutput {
   /** Takes a chunk of choices that have begun, of which nothing but this text is new. */
   addText(text: string): void {
     if (text === '') return;
-    this.#keep(text);
+    this.#text.add(text);
     this.#deltas += 1;
   }
 
@@ -62,11 +54,7 @@ export class ReceivedOutput {
 
   /** The kept text, the factor to scale its tokens by, and a floor: a delta is at least one token. */
   toCount(): { text: string; scale: number; atLeast: number } {
-    return {
-      text: this.#joined.join('') + this.#pieces.join(''),
-      scale: this.#kept === 0 ? 1 : this.#characters / this.#kept,
-      atLeast: this.#deltas,
-    };
+    return { ...this.#text.toCount(), atLeast: this.#deltas };
   }
 
   #follow(index: unknown, finishReason: unknown): void {
@@ -83,27 +71,16 @@ export class ReceivedOutput {
 
   #addContent(content: unknown): boolean {
     if (!isObject(content)) return false;
-    const before = this.#characters;
-    this.#keep(textOf(content['content']));
-    this.#keep(textOf(content['refusal']));
-    this.#keep(textOf(content[this.reasoningField]));
+    const before = this.#text.characters;
+    this.#text.add(textOf(content['content']));
+    this.#text.add(textOf(content['refusal']));
+    this.#text.add(textOf(content[this.reasoningField]));
     const calls: unknown = content['tool_calls'];
-    if (Array.isArray(calls)) for (const call of calls) this.#keep(callText(isObject(call) ? call['function'] : null));
-    this.#keep(callText(content['function_call']));
-    if (isObject(content['audio'])) this.#keep(textOf(content['audio']['transcript']));
-    return this.#characters > before || carriesMedia(content);
-  }
-
-  #keep(text: string): void {
-    if (text === '') return;
-    this.#characters += text.length;
-    const room = KEPT_CHARACTERS - this.#kept;
-    if (room <= 0) return;
-    const kept = text.length <= room ? text : text.slice(0, room);
-    this.#kept += kept.length;
-    if (this.#pieces.push(kept) < MAX_PIECES) return;
-    this.#joined.push(this.#pieces.join(''));
-    this.#pieces = [];
+    if (Array.isArray(calls))
+      for (const call of calls) this.#text.add(callText(isObject(call) ? call['function'] : null));
+    this.#text.add(callText(content['function_call']));
+    if (isObject(content['audio'])) this.#text.add(textOf(content['audio']['transcript']));
+    return this.#text.characters > before || carriesMedia(content);
   }
 }
 

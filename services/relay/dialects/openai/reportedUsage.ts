@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { METERS, type UsageVector } from '../../../events/meters.ts';
-import type { ChannelQuirks } from '../ports.ts';
+import type { UsageVector } from '../../../../events/meters.ts';
+import type { ChannelQuirks } from '../../ports.ts';
+import { Divided, withoutZeros, type ReportedUsage } from '../../usage/reported.ts';
 
 /** A token count as a provider may state it; anything else in its place counts as not reported. */
 const count = z.int().min(0).nullish().catch(null);
@@ -21,12 +22,6 @@ const usageObject = z.object({
   completion_tokens_details: outputDetails.nullish().catch(null),
 });
 
-/** One half of a reported usage: disjoint meters, or null when that half was not stated in a usable way. */
-export interface ReportedUsage {
-  readonly input: UsageVector | null;
-  readonly output: UsageVector | null;
-}
-
 /**
  * Splits an OpenAI usage object into disjoint meters (protocols: cached, audio and image tokens are inside
  * `prompt_tokens`; reasoning and audio are inside `completion_tokens`, unless the total shows, or in its absence the
@@ -44,17 +39,12 @@ type Stated = z.infer<typeof usageObject>;
 function readInput(stated: Stated): UsageVector | null {
   if (stated.prompt_tokens === null || stated.prompt_tokens === undefined) return null;
   const details = stated.prompt_tokens_details;
-  let rest = stated.prompt_tokens;
-  const take = (wanted: number | null | undefined): number => {
-    const taken = Math.min(wanted ?? 0, rest);
-    rest -= taken;
-    return taken;
-  };
-  const cacheRead = take(details?.cached_tokens ?? stated.prompt_cache_hit_tokens ?? stated.cached_tokens);
-  const cacheWrite5m = take(details?.cache_write_tokens);
-  const audioInput = take(details?.audio_tokens);
-  const imageInput = take(details?.image_tokens);
-  return withoutZeros({ uncachedInput: rest, cacheRead, cacheWrite5m, audioInput, imageInput });
+  const tokens = new Divided(stated.prompt_tokens);
+  const cacheRead = tokens.take(details?.cached_tokens ?? stated.prompt_cache_hit_tokens ?? stated.cached_tokens);
+  const cacheWrite5m = tokens.take(details?.cache_write_tokens);
+  const audioInput = tokens.take(details?.audio_tokens);
+  const imageInput = tokens.take(details?.image_tokens);
+  return withoutZeros({ uncachedInput: tokens.rest, cacheRead, cacheWrite5m, audioInput, imageInput });
 }
 
 function readOutput(stated: Stated, excludedByChannel: boolean): UsageVector | null {
@@ -62,16 +52,11 @@ function readOutput(stated: Stated, excludedByChannel: boolean): UsageVector | n
   const details = stated.completion_tokens_details;
   const reasoningStated = details?.reasoning_tokens ?? 0;
   const excluded = reasoningExcluded(stated, stated.completion_tokens, reasoningStated) ?? excludedByChannel;
-  let rest = stated.completion_tokens + (excluded ? reasoningStated : 0);
-  const take = (wanted: number | null | undefined): number => {
-    const taken = Math.min(wanted ?? 0, rest);
-    rest -= taken;
-    return taken;
-  };
-  const reasoning = take(reasoningStated);
-  const audioOutput = take(details?.audio_tokens);
-  const imageOutput = take(details?.image_tokens);
-  return withoutZeros({ outputText: rest, reasoning, audioOutput, imageOutput });
+  const tokens = new Divided(stated.completion_tokens + (excluded ? reasoningStated : 0));
+  const reasoning = tokens.take(reasoningStated);
+  const audioOutput = tokens.take(details?.audio_tokens);
+  const imageOutput = tokens.take(details?.image_tokens);
+  return withoutZeros({ outputText: tokens.rest, reasoning, audioOutput, imageOutput });
 }
 
 /** What the total proves, null when it proves nothing. */
@@ -80,15 +65,6 @@ function reasoningExcluded(stated: Stated, completion: number, reasoning: number
   const rest = stated.total_tokens - (stated.prompt_tokens ?? 0);
   if (rest === completion) return false;
   return rest === completion + reasoning ? true : null;
-}
-
-function withoutZeros(vector: UsageVector): UsageVector {
-  const counted: UsageVector = {};
-  for (const meter of METERS) {
-    const quantity = vector[meter];
-    if (quantity) counted[meter] = quantity;
-  }
-  return counted;
 }
 
 /** The value at a dotted path such as `choices.0.usage`; undefined when a step is missing. */

@@ -1,4 +1,4 @@
-import type { ChannelQuirks } from '../ports.ts';
+import type { ChannelQuirks } from '../../ports.ts';
 import type { ChatRequest } from './chatRequest.ts';
 
 /** Fields of ours that no provider knows. */

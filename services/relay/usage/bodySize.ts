@@ -1,0 +1,77 @@
+import type { PromptToCount } from '../call.ts';
+import { isObject, type Json } from '../wire/json.ts';
+
+/** Tokens that a provider's template adds to an object such as a message or a part, doubled to be safe. */
+const TOKENS_PER_OBJECT = 8;
+const TOKENS_PER_REQUEST = 64;
+/** More than the largest tile count of an image, a minute of audio or a page of a file that providers state. */
+const TOKENS_PER_ATTACHMENT = 6_000;
+/** An estimate for an image of unknown size. */
+const TYPICAL_ATTACHMENT = 800;
+const TYPICAL_PER_OBJECT = 3;
+const TYPICAL_PER_REQUEST = 3;
+
+/** What of a request's body is no text of its prompt. */
+export interface BodyRules {
+  /** Members of the body that no template shows to a model. */
+  readonly outside: ReadonlySet<string>;
+  /** Members, at any depth, whose value is an image, audio, video or file. */
+  readonly attached: ReadonlySet<string>;
+  /** Members, at any depth, that say nothing to a model: `type`, `role`, cache marks. */
+  readonly silent: ReadonlySet<string>;
+}
+
+interface Size {
+  readonly texts: string[];
+  objects: number;
+  attachments: number;
+}
+
+/**
+ * Tokens that the prompt cannot exceed. A byte-level token is at least one byte, so the UTF-8 length of all texts
+ * bounds their tokens whatever the tokenizer; the hold must never be too small.
+ */
+export function bodyTokenBound(body: Json, rules: BodyRules): number {
+  const { texts, objects, attachments } = sizeOf(body, rules);
+  let bound = TOKENS_PER_REQUEST + objects * TOKENS_PER_OBJECT + attachments * TOKENS_PER_ATTACHMENT;
+  for (const text of texts) bound += Buffer.byteLength(text);
+  return bound;
+}
+
+/** The texts to count and the fixed overhead to add, when no provider reported the prompt's tokens. */
+export function bodyToCount(body: Json, rules: BodyRules): PromptToCount {
+  const { texts, objects, attachments } = sizeOf(body, rules);
+  return {
+    texts,
+    overhead: TYPICAL_PER_REQUEST + objects * TYPICAL_PER_OBJECT + attachments * TYPICAL_ATTACHMENT,
+  };
+}
+
+/** Base64 data is an attachment, never text. What is not known to be an attachment counts as text. */
+function sizeOf(body: Json, rules: BodyRules): Size {
+  const size: Size = { texts: [], objects: 0, attachments: 0 };
+  for (const [member, value] of Object.entries(body)) {
+    if (!rules.outside.has(member)) collect(member, value, rules, size);
+  }
+  return size;
+}
+
+function collect(member: string, value: unknown, rules: BodyRules, size: Size): void {
+  if (rules.silent.has(member)) return;
+  if (rules.attached.has(member)) size.attachments += Array.isArray(value) ? value.length : 1;
+  else if (typeof value === 'string') size.texts.push(value);
+  else if (Array.isArray(value)) for (const item of value) collect('', item, rules, size);
+  else if (isObject(value)) {
+    size.objects += 1;
+    for (const [name, inner] of Object.entries(value)) {
+      if (FREE_JSON.has(name) && isObject(inner)) size.texts.push(JSON.stringify(inner));
+      else collect(name, inner, rules, size);
+    }
+  }
+}
+
+/** Members that hold JSON of the client's own, whose member names a model reads too. */
+const FREE_JSON: ReadonlySet<string> = new Set([
+  ...['parameters', 'parametersJsonSchema', 'input_schema', 'schema', 'responseSchema', 'responseJsonSchema'],
+  ...['input', 'args', 'arguments', 'response', 'format'],
+]);

@@ -1,0 +1,66 @@
+import { loadSecrets } from '../../infra/config/secrets.ts';
+import { deriveKeys } from '../../infra/crypto/masterKey.ts';
+import { postgresAgentSessions } from '../../infra/postgres/agentSessions.ts';
+import { postgresResponses } from '../../infra/postgres/storedResponses.ts';
+import { RemoteMedia } from '../../infra/upstreams/remoteMedia.ts';
+import type { RelayRoute, Route } from '../http/route.ts';
+import type { Admission } from '../relay/admission.ts';
+import { protocolsWith } from '../relay/dialects/protocols.ts';
+import { ownResponses } from '../relay/dialects/responses/storedResponses.ts';
+import type { ClientLimits } from '../relay/http/clientConnection.ts';
+import { TokenCounting } from '../relay/http/tokenCounting.ts';
+import { chatOperations } from '../relay/operations/chats.ts';
+import { countOperations } from '../relay/operations/counts.ts';
+import { gatewayOperation } from '../relay/operations/gateway.ts';
+import { geminiCounting, geminiOperation } from '../relay/operations/gemini.ts';
+import { storedResponseRoutes } from '../relay/operations/responses.routes.ts';
+import { countRoutes, geminiRoute, operationRoutes } from '../relay/operations/routes.ts';
+import type { RateLimiter, TokenEstimator } from '../relay/ports.ts';
+import type { Relay } from '../relay/relay.ts';
+import type { Core } from './core.ts';
+
+export interface OperationParts {
+  readonly relay: Relay;
+  readonly admission: Admission;
+  readonly limiter: RateLimiter;
+  readonly estimator: TokenEstimator;
+  readonly limits: ClientLimits & { readonly maxBodyBytes: number };
+}
+
+/** Everything that clients can ask of upstreams, as routes. */
+export function openOperations({ config, pool, runtime }: Core, parts: OperationParts) {
+  const { relay, admission, limiter, estimator, limits } = parts;
+  const maxDepth = config.MAX_BODY_DEPTH;
+  const media = new RemoteMedia();
+  const spoken = protocolsWith(media);
+  const responses =
+    config.STORE_RESPONSES === 'on'
+      ? postgresResponses(pool, deriveKeys(Buffer.from(loadSecrets(config).masterKey, 'hex')).content)
+      : null;
+  const notKept = (error: unknown) => runtime.log.warn({ error }, 'a response was not stored; its client has it');
+  const chats = chatOperations({
+    maxDepth,
+    spoken,
+    clock: runtime.clock,
+    responsesOf: responses && (({ accountId }) => ownResponses(responses, accountId, notKept)),
+  });
+  const gateway = gatewayOperation({
+    maxDepth,
+    spoken,
+    sessions: postgresAgentSessions(pool),
+    limiter,
+    ids: runtime.ids,
+    log: runtime.log,
+    uploadsOf: () => Promise.resolve(new Map()),
+  });
+  const counting = new TokenCounting({ admission, limiter, estimator, runtime, limits });
+  const [asking] = operationRoutes(relay, [geminiOperation({ maxDepth, spoken })]);
+  const [askingTokens] = countRoutes(counting, [geminiCounting(maxDepth)]);
+  const relayRoutes: RelayRoute[] = [
+    ...operationRoutes(relay, [...chats, gateway]),
+    ...countRoutes(counting, countOperations(maxDepth)),
+    ...(asking && askingTokens ? [geminiRoute(asking, askingTokens)] : []),
+  ];
+  const routes: readonly Route[] = storedResponseRoutes(responses);
+  return { relayRoutes, routes, close: () => media.close() };
+}
