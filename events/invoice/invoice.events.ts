@@ -22,7 +22,7 @@ export const periodClosed = defineEvent('PeriodClosed', 1, {
   cutoff: positionText,
 });
 
-/** One key × model × meter × price version. `quantity × unitPrice = exactPicos`; `amount` is that, rounded once. */
+/** One key × model × meter × price version × unit price. `quantity × unitPrice = exactPicos`; `amount` is that, rounded once. */
 export const invoiceLine = z.object({
   line: z.int().min(1),
   keyId: identifier,

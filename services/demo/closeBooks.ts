@@ -2,6 +2,7 @@ import { formatPicos, type Currency, type Picos } from '../../events/money.ts';
 import { windowOf } from '../billing/invoicing/billingWindow.ts';
 import { readBooks } from '../billing/invoicing/closePeriod.ts';
 import { readInvoice } from '../billing/invoicing/readInvoice.ts';
+import { PriceBooks } from '../billing/pricebook/priceBooks.ts';
 import { quotaPeriodOf } from '../billing/period.ts';
 import { invoiceDocumentWithRequests, type InvoiceDocument } from '../billing/rendering/invoiceDocument.ts';
 import { invoiceTable } from '../billing/rendering/invoiceTable.ts';
@@ -48,7 +49,7 @@ async function documentOf({ store, answers }: World, invoiceId: string): Promise
   const invoice = expectFound(`invoice ${invoiceId} in the record`, await readInvoice(store, invoiceId));
   const { accountId, period } = invoice.drafted;
   const window = expectFound('its closed period', windowOf(await readBooks(store, accountId), accountId, period));
-  return invoiceDocumentWithRequests(invoice, window, answers.lineRequests);
+  return invoiceDocumentWithRequests(invoice, window, answers.lineRequests, new PriceBooks(store));
 }
 
 function indented(text: string): string {

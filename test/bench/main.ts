@@ -7,6 +7,7 @@ import { startEmbeddedPostgres } from '../../infra/postgres/embedded/embeddedPos
 import { Child } from './child.ts';
 import { distributed } from './distributed.ts';
 import { runLoad, runPaced, type Target } from './load.ts';
+import { translation } from './translation.ts';
 
 /**
  * `npm run bench`: everything in one run, as ratios to a bare node:http + undici proxy measured next to it. The subject
@@ -129,6 +130,7 @@ async function run(): Promise<void> {
 
   await lowLoad(target(upstream.ready.port, false), target(bare.ready.port, false), target(relay.ready.port, false));
   await checkBooks(relay.child, upstreamUrl);
+  await translation();
   await distributed(relay.child, target(relay.ready.port, false));
   await appends(relay.child);
   await replay(relay.child);

@@ -70,6 +70,7 @@ const app = createApp({
   routes: relay.routes,
   relayRoutes: relay.relayRoutes,
   authenticateUser: management.authenticateUser,
+  isAdmin: management.isAdmin,
   authenticateKey: (headers) => relay.admission.authenticate(headers),
   runtime: core.runtime,
 });

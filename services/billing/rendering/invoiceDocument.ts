@@ -72,15 +72,14 @@ export function invoiceDocument(invoice: StoredInvoice): InvoiceDocument {
 }
 
 /**
- * The document with each line's request ids, which lead on to the events of each call. Throws PriceBookDamaged or
- * StoreUnavailable from `books`, and Error when lines differ in nothing but their unit price and no `books` tell which
- * calls paid which.
+ * The document with each line's request ids, which lead on to the events of each call. Where lines differ in nothing but
+ * their unit price, `books` tell which calls paid which. Throws PriceBookDamaged or StoreUnavailable.
  */
 export async function invoiceDocumentWithRequests(
   invoice: StoredInvoice,
   window: BillingWindow,
   requests: LineRequests,
-  books?: PriceBooks,
+  books: PriceBooks,
 ): Promise<InvoiceDocument> {
   const document = invoiceDocument(invoice);
   const { currency } = document;
@@ -96,8 +95,7 @@ export async function invoiceDocumentWithRequests(
 }
 
 /** Which calls paid the line's unit price, by the price book that it names. */
-async function rangesOf(line: InvoiceLine, books: PriceBooks | undefined): Promise<readonly InputRange[]> {
-  if (!books) throw new Error(`line ${String(line.line)}: only price books tell its calls from those of its twin`);
+async function rangesOf(line: InvoiceLine, books: PriceBooks): Promise<readonly InputRange[]> {
   await books.load([line.priceVersion]);
   const price = books.price(line.priceVersion, line.model)?.price;
   if (!price || 'blended' in price) return [];

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
 import { accountStream } from '../../../events/ids.ts';
+import { changeAdminRights } from '../../accounts/adminRights.ts';
 import { accountDecider } from '../../accounts/account.decider.ts';
 import { handle } from '../../decider.ts';
 import type { Actions } from '../actions.ts';
@@ -13,11 +14,14 @@ import { tableOf } from '../table.ts';
 import { openedAccount, userNamed } from '../users.ts';
 
 const list = z.object({ user: userField.optional(), mode: modeField.optional() });
+const rights = z.object({ user: userField, reason: reasonField });
 const limits = z.object({ ...limitFields, account: accountField, reason: reasonField });
 
-/** `accounts`: every account, and what they may use. */
+/** `accounts`: every account, what they may use, and whose users are administrators. */
 export function registerAccounts(program: Command, actions: Actions): void {
-  const accounts = program.command('accounts').description('list accounts and set what they may use');
+  const accounts = program
+    .command('accounts')
+    .description('list accounts, set what they may use, and name administrators');
 
   accounts
     .command('list', { isDefault: true })
@@ -30,6 +34,34 @@ export function registerAccounts(program: Command, actions: Actions): void {
     .description('set limits of an account; what is not named stays')
     .option('--reason <text>', 'kept in the record')
     .action(actions.opened(limits, setLimits));
+
+  for (const [name, { description }] of Object.entries(RIGHTS)) {
+    accounts
+      .command(`${name} <user>`)
+      .description(`${description}; name the user by e-mail address or id`)
+      .option('--reason <text>', 'kept in the record')
+      .action(actions.opened(rights, changingRights(name as keyof typeof RIGHTS)));
+  }
+}
+
+/** Both count from the user's next call on. */
+const RIGHTS = {
+  'grant-admin': { type: 'GrantAdminRights', description: 'make a user an administrator', now: 'is an administrator' },
+  'revoke-admin': { type: 'RevokeAdminRights', description: 'take these rights back', now: 'is no administrator' },
+} as const;
+
+function changingRights(name: keyof typeof RIGHTS) {
+  const { type, now } = RIGHTS[name];
+  return async (installation: Installation, input: z.output<typeof rights>): Promise<Outcome> => {
+    const { userId } = await userNamed(installation, input.user);
+    const wish = { type, userId, reason: input.reason, correlationId: 'cli' };
+    const changed = await changeAdminRights(installation, wish);
+    if (changed === null) throw new CommandFailed('not_found', `There is no user ${input.user}.`);
+    return {
+      data: { userId, isAdmin: type === 'GrantAdminRights', changed },
+      text: `${userId} ${now}${changed ? '' : ', as before'}`,
+    };
+  };
 }
 
 async function listAccounts(installation: Installation, input: z.output<typeof list>): Promise<Outcome> {

@@ -7,6 +7,7 @@ import {
   invoiceDocumentWithRequests,
   type InvoiceDocument,
 } from '../../billing/rendering/invoiceDocument.ts';
+import { PriceBooks } from '../../billing/pricebook/priceBooks.ts';
 import { invoiceTable } from '../../billing/rendering/invoiceTable.ts';
 import { CommandFailed } from '../failure.ts';
 import { invoiceIdNamed } from '../invoiceReference.ts';
@@ -36,7 +37,7 @@ async function withRequests({ store, answers }: Installation, invoice: StoredInv
   const { accountId, period } = invoice.drafted;
   const window = windowOf(await readBooks(store, accountId), accountId, period);
   if (!window) throw new Error(`invoice ${invoice.drafted.invoiceId} bills ${period}, which is not closed`);
-  return invoiceDocumentWithRequests(invoice, window, answers.lineRequests);
+  return invoiceDocumentWithRequests(invoice, window, answers.lineRequests, new PriceBooks(store));
 }
 
 function textOf(document: InvoiceDocument, format: Wish['format']): string {

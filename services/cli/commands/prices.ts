@@ -4,6 +4,7 @@ import { decode } from '../../../events/codec.ts';
 import type { EventStore } from '../../../events/eventStore.ts';
 import { formatPicos } from '../../../events/money.ts';
 import type { ModelPrice, PriceBookPublished } from '../../../events/pricebook/pricebook.events.ts';
+import type { MeterPrices } from '../../billing/rating/perMeter.ts';
 import { PriceCatalogue } from '../../billing/pricebook/priceCatalogue.ts';
 import { publishPriceBook } from '../../billing/pricebook/publishPriceBook.ts';
 import type { Actions } from '../actions.ts';
@@ -106,18 +107,41 @@ function modelTable(models: readonly ModelPrice[]): string {
   );
 }
 
-function priceText(entry: ModelPrice): string {
-  const perMillion = pricePerMillion(entry);
-  if (typeof perMillion === 'string') return `${perMillion} every token`;
-  return Object.entries(perMillion)
+function priceText({ price }: ModelPrice): string {
+  if ('blended' in price) return `${perMillion(price.blended)} every token`;
+  const { meters, longContext = [], variants = {} } = price;
+  return [
+    metersText(meters),
+    ...longContext.map((tier) => `above ${String(tier.aboveInputTokens)} input tokens: ${metersText(tier.meters)}`),
+    ...Object.entries(variants).map(([name, variant]) => `${name}: ${metersText(variant.meters)}`),
+  ].join('; ');
+}
+
+function metersText(meters: MeterPrices['meters']): string {
+  return Object.entries(metersPerMillion(meters))
     .map(([meter, price]) => `${meter} ${price}`)
     .join(', ');
 }
 
 /** Decimal text in major units per million; one for all tokens, or one for each meter that the book names. */
-function pricePerMillion({ price }: ModelPrice): string | Readonly<Record<string, string>> {
+function pricePerMillion({ price }: ModelPrice): unknown {
   if ('blended' in price) return perMillion(price.blended);
-  return Object.fromEntries(Object.entries(price.meters).map(([meter, micros]) => [meter, perMillion(micros)]));
+  const { meters, longContext, variants } = price;
+  return {
+    ...metersPerMillion(meters),
+    ...(longContext && {
+      longContext: longContext.map((tier) => ({ ...tier, meters: metersPerMillion(tier.meters) })),
+    }),
+    ...(variants && {
+      variants: Object.fromEntries(
+        Object.entries(variants).map(([name, variant]) => [name, metersPerMillion(variant.meters)]),
+      ),
+    }),
+  };
+}
+
+function metersPerMillion(meters: MeterPrices['meters']): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(meters).map(([meter, micros]) => [meter, perMillion(micros)]));
 }
 
 function perMillion(micros: number): string {

@@ -11,6 +11,7 @@ import { windowOf } from '../../../services/billing/invoicing/billingWindow.ts';
 import { closePeriod, readBooks, type ClosingPorts } from '../../../services/billing/invoicing/closePeriod.ts';
 import { InvoiceNumbers } from '../../../services/billing/invoicing/invoiceNumbers.ts';
 import { readInvoice } from '../../../services/billing/invoicing/readInvoice.ts';
+import { PriceBooks } from '../../../services/billing/pricebook/priceBooks.ts';
 import { invoiceDocumentWithRequests } from '../../../services/billing/rendering/invoiceDocument.ts';
 import { verifyInvoice } from '../../../services/billing/verification/verifyInvoice.ts';
 import { requestDuePeriods } from '../../../services/workers/requestDuePeriods.ts';
@@ -97,7 +98,7 @@ describe('closing periods over the real store and read models', () => {
     const invoice = drafted && (await readInvoice(store, drafted.invoiceId));
     if (!invoice || !window) throw new Error('no invoice');
     const requests = new InvoiceFacts(sqlExecutor(database.pool));
-    const { lines } = await invoiceDocumentWithRequests(invoice, window, requests);
+    const { lines } = await invoiceDocumentWithRequests(invoice, window, requests, new PriceBooks(store));
     expect(
       lines.map(({ meter, quantity, requestCount, requestIds }) => [meter, quantity, requestCount, requestIds]),
     ).toEqual([

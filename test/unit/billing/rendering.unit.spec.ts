@@ -4,6 +4,7 @@ import { readInvoice, type StoredInvoice } from '../../../services/billing/invoi
 import { closePeriod, readBooks } from '../../../services/billing/invoicing/closePeriod.ts';
 import { windowOf } from '../../../services/billing/invoicing/billingWindow.ts';
 import { invoiceCsv } from '../../../services/billing/rendering/invoiceCsv.ts';
+import { PriceBooks } from '../../../services/billing/pricebook/priceBooks.ts';
 import { invoiceDocument, invoiceDocumentWithRequests } from '../../../services/billing/rendering/invoiceDocument.ts';
 import { invoiceTable } from '../../../services/billing/rendering/invoiceTable.ts';
 import { exampleHash, invoiceDrafted, invoiceFinalized, requestIdOf } from '../../support/events.ts';
@@ -102,7 +103,12 @@ describe('an invoice as JSON', () => {
       outcome.ok && outcome.invoices[0] && (await readInvoice(world.store, outcome.invoices[0].invoiceId));
     const window = windowOf(await readBooks(world.store, ACCOUNT), ACCOUNT, '2026-11');
     if (!invoice || !window) throw new Error('no invoice');
-    const document = await invoiceDocumentWithRequests(invoice, window, lineRequestsOf(world.store));
+    const document = await invoiceDocumentWithRequests(
+      invoice,
+      window,
+      lineRequestsOf(world.store),
+      new PriceBooks(world.store),
+    );
     expect(document.lines.map(({ meter, requestCount, requestIds }) => [meter, requestCount, requestIds])).toEqual([
       ['uncachedInput', 2, [requestIdOf('a'), requestIdOf('b')].toSorted()],
       ['outputText', 1, [requestIdOf('b')]],
