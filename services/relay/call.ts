@@ -1,9 +1,11 @@
 import type { UsageVector } from '../../events/meters.ts';
 import type { Currency, Picos } from '../../events/money.ts';
 import type { Dialect } from '../http/route.ts';
-import type { Channel } from './ports.ts';
+import type { Channel, UpstreamRequest } from './ports.ts';
 import type { Received } from './usage/received.ts';
 import type { ReportedUsage } from './usage/reported.ts';
+
+export type { UpstreamRequest } from './ports.ts';
 
 /** The most that a call can use. Its hold covers this, and its bill is cut to it. */
 export interface Bounds {
@@ -64,14 +66,6 @@ export interface PassageContext {
   readonly maxOutputTokens: number;
   /** Names the account towards providers that want to know an end user; tells nothing else. */
   readonly endUser: string;
-}
-
-export interface UpstreamRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Appended to the channel's base URL; may have a query. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer | null;
 }
 
 /** A call on its way through one channel. */

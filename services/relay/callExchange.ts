@@ -11,8 +11,8 @@ import { machineWord } from './machineWord.ts';
 import type { Channel, HoldLedger, RelayMetrics, Router, Settlements, TokenEstimator, Upstream } from './ports.ts';
 import { reportVerdict } from './routing/router.ts';
 import type { Verdict } from './routing/classify.ts';
-import { withCosts } from './attemptCosts.ts';
-import { NOTHING_USED, settle, type Ending, type MeasuredUsage, type Settlement } from './settle.ts';
+import { NOTHING_USED, type Ending, type MeasuredUsage, type Settlement } from './settle.ts';
+import { settleDurably } from './settling.ts';
 import { UpstreamAttempt, type AttemptResult } from './upstreamAttempt.ts';
 import { measureUsage } from './usage/measureUsage.ts';
 import { NOTHING_REPORTED, type ReportedUsage } from './usage/reported.ts';
@@ -204,38 +204,16 @@ export class CallExchange {
     await this.#settle(NOTHING_USED, { type: 'RequestFailed', code: 'internal_error', httpStatus: 500 });
   }
 
-  /**
-   * The second durable point. The concurrency slot is free afterwards, whatever happened; where nothing was used, the
-   * client may try again with the same Idempotency-Key.
-   */
-  async #settle(measured: MeasuredUsage, ending: Ending): Promise<Settlement> {
+  #settle(measured: MeasuredUsage, ending: Ending): Promise<Settlement> {
     this.#settling = true;
-    const { settlements, holds, metrics, runtime } = this.#parts;
-    const latencyMs = runtime.clock.monotonic() - this.#startedAt;
-    const attempts = withCosts(this.#attempts, this.#admitted, measured.usage);
-    const settlement = settle(this.#admitted, measured, attempts, ending, {
-      now: runtime.clock.now(),
-      latencyMs,
-      firstByteMs: this.#firstOutputAt === null ? null : this.#firstOutputAt - this.#startedAt,
+    return settleDurably(this.#parts, this.#admitted, {
+      measured,
+      attempts: this.#attempts,
+      ending,
+      startedAt: this.#startedAt,
+      firstOutputAt: this.#firstOutputAt,
+      streamed: this.#call.streamed,
     });
-    try {
-      const alone = this.#admitted.acceptance.standsAlone();
-      await settlements.append(alone && (await alone) ? settlement.append : this.#withAccepted(settlement.append));
-    } finally {
-      holds.freeSlot(this.#requestId);
-    }
-    if (measured.source === 'none') holds.forgetIdempotency(this.#requestId);
-    if (settlement.clamped) {
-      metrics.anomaly('usage_above_hold');
-      runtime.log.warn({ requestId: this.#requestId, measured: measured.usage }, 'usage above its hold was cut to it');
-    }
-    metrics.callEnded(ending.type, this.#call.streamed, latencyMs / 1_000);
-    metrics.tokens(settlement.usage);
-    return settlement;
-  }
-
-  #withAccepted(append: Settlement['append']): Settlement['append'] {
-    return { ...append, expected: 'no_stream', events: [this.#admitted.acceptedEvent, ...append.events] };
   }
 }
 
@@ -244,7 +222,7 @@ function usedBy(reported: ReportedUsage = NOTHING_REPORTED): MeasuredUsage {
   return totalTokens(usage) === 0 ? NOTHING_USED : { usage, source: 'reported' };
 }
 
-function verdictError(verdict: Verdict): ApiError {
+export function verdictError(verdict: Verdict): ApiError {
   return new ApiError(verdict.code, {
     ...(verdict.retryAfterMs === null ? {} : { retryAfterMs: verdict.retryAfterMs }),
     ...(verdict.message === null ? {} : { detail: verdict.message }),

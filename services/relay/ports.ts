@@ -4,7 +4,6 @@ import type { Append } from '../../events/eventStore.ts';
 import type { Meter, UsageVector } from '../../events/meters.ts';
 import type { Currency, Picos } from '../../events/money.ts';
 import type { ModelPrice } from '../../events/pricebook/pricebook.events.ts';
-import type { UpstreamRequest } from './call.ts';
 import type { FetchedMedia } from './canonical/inlineMedia.ts';
 
 /** What a call may use at most, taken before its upstream is called. */
@@ -106,6 +105,14 @@ export interface ChannelCost {
   readonly currency: Currency;
   /** A meter without a cost of its own costs nothing. */
   readonly perMillionTokensMicroUnits: Readonly<Partial<Record<Meter, number>>>;
+}
+
+export interface UpstreamRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Appended to the channel's base URL; may have a query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer | null;
 }
 
 export interface UpstreamCall {

@@ -60,7 +60,7 @@ function classifyStatus(status: number, error: UpstreamError, retryAfterMs: numb
     return verdict('service_unavailable', { cool: 'now', coolMs: CREDENTIAL_COOL_MS });
   }
   if (error.tags.includes('model_not_found')) return verdict('model_not_found');
-  if (error.tags.includes('content_filter')) return clientFault('content_filter', error);
+  if (error.tags.some((tag) => CONTENT_TAGS.has(tag))) return clientFault('content_filter', error);
   if (isBadCredential(status, error)) return verdict('bad_gateway', { cool: 'now', coolMs: CREDENTIAL_COOL_MS });
   switch (status) {
     case 404:
@@ -134,6 +134,8 @@ const STATUS_OF_TAG: ReadonlyMap<string, number> = new Map([
   ['unavailable', 503],
   ['deadline_exceeded', 504],
 ]);
+
+const CONTENT_TAGS = new Set(['content_filter', 'content_policy_violation']);
 
 const FUNDS_TAGS = new Set([
   'insufficient_quota',

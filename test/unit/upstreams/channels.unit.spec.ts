@@ -4,7 +4,14 @@ import { channelSettings, loadChannels, parseChannels } from '../../../infra/con
 import { ConfigError } from '../../../infra/config/config.ts';
 
 const EXAMPLE = new URL('../../../infra/config/channels.example.yaml', import.meta.url).pathname;
-const KEYS = { OPENAI_API_KEY: 'sk-canary-1', OPENROUTER_API_KEY: 'sk-canary-2' };
+const KEYS = {
+  OPENAI_API_KEY: 'sk-canary-1',
+  OPENROUTER_API_KEY: 'sk-canary-2',
+  ANTHROPIC_API_KEY: 'sk-canary-3',
+  GEMINI_API_KEY: 'sk-canary-4',
+  AZURE_OPENAI_KEY: 'sk-canary-5',
+  DIFY_APP_KEY: 'sk-canary-6',
+};
 
 function problemsOf(text: string, environment: Readonly<Record<string, string>> = {}): readonly string[] {
   try {
@@ -80,7 +87,9 @@ describe('the channels file', () => {
 
   it('is valid as the example shows it', () => {
     const channels = loadChannels(EXAMPLE, KEYS);
-    expect(channels.map(({ name }) => name)).toEqual(['openai', 'openrouter', 'local-vllm']);
+    expect(channels.map(({ name }) => name)).toEqual([
+      ...['openai', 'openrouter', 'local-vllm', 'anthropic', 'gemini', 'ollama', 'azure', 'dify'],
+    ]);
     expect(channels[1]?.models?.get('grok-4-fast:free')).toBe('x-ai/grok-4-fast');
     expect(channels[0]?.cost?.perMillionTokensMicroUnits.outputText).toBe(10_000_000);
   });

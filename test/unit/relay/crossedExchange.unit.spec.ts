@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { JSON_HEAD, settleDown, SSE_HEAD, startExchange } from './exchangeHarness.ts';
+
+const gemini = (...fragments: readonly object[]) =>
+  fragments.map((fragment) => `data: ${JSON.stringify(fragment)}\r\n\r\n`).join('');
+const USAGE_METADATA = { promptTokenCount: 9, candidatesTokenCount: 3, totalTokenCount: 12 };
+const WHOLE = {
+  candidates: [{ content: { role: 'model', parts: [{ text: 'one two three' }] }, finishReason: 'STOP' }],
+  usageMetadata: USAGE_METADATA,
+};
+
+/** An exchange whose first attempt is under way. */
+async function begun(...given: Parameters<typeof startExchange>) {
+  const call = startExchange(...given);
+  await settleDown();
+  return call;
+}
+
+describe('A call whose channel speaks another dialect', () => {
+  it('is asked and answered in both, and settled at what the provider reports', async () => {
+    const call = await begun({ channels: [{ protocol: 'gemini', upstreamModel: 'gemini-2.5-flash' }] });
+    expect(call.current().call.request.path).toBe('/models/gemini-2.5-flash:generateContent');
+    call.current().head(200, JSON_HEAD).data(JSON.stringify(WHOLE)).end();
+    await call.done;
+    expect(JSON.parse(call.sent().body)).toMatchObject({
+      object: 'chat.completion',
+      choices: [{ message: { content: 'one two three' }, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 9, completion_tokens: 3, total_tokens: 12, cost: 0.00000315 },
+    });
+    expect(call.settled()).toMatchObject({
+      usage: { usage: { uncachedInput: 9, outputText: 3 }, source: 'reported', amountPicos: '3150000' },
+      ended: { type: 'RequestCompleted', finishReason: 'stop' },
+    });
+  });
+
+  it('may get its whole answer from an upstream that streams', async () => {
+    const call = await begun({ channels: [{ protocol: 'gemini' }] });
+    const { candidates, usageMetadata } = WHOLE;
+    call.current().head(200, SSE_HEAD).data(gemini({ candidates }, { usageMetadata })).end();
+    await call.done;
+    expect(JSON.parse(call.sent().body)).toMatchObject({ choices: [{ message: { content: 'one two three' } }] });
+  });
+
+  it('fails in the stream when the upstream is cut after output, and pays for what came', async () => {
+    const call = await begun({ body: { stream: true }, channels: [{ protocol: 'gemini' }] });
+    const piece = { candidates: [{ content: { role: 'model', parts: [{ text: 'one two' }] } }] };
+    call.current().head(200, SSE_HEAD).data(gemini(piece)).end();
+    await call.done;
+    expect(call.sent().body).toContain('"error"');
+    expect(call.sent().body).not.toContain('[DONE]');
+    expect(call.settled()).toMatchObject({
+      usage: { usage: { uncachedInput: 7, outputText: 2 }, source: 'estimated' },
+      ended: { type: 'RequestFailed', code: 'bad_gateway', httpStatus: 200 },
+    });
+  });
+});
+
+describe('A channel that cannot carry a call', () => {
+  const body = { n: 2 };
+
+  it('is passed over for one that can, and no attempt is made there', async () => {
+    const call = await begun({ body, channels: [{ protocol: 'claude' }, { protocol: 'openai' }] });
+    expect(call.current().call.channel.name).toBe('channel-2');
+    call.current().head(429, JSON_HEAD).end();
+    await call.done;
+    expect(call.settled().ended).toMatchObject({ attempts: [{ channel: 'channel-2', outcome: 'refused' }] });
+  });
+
+  it('makes the call a clear 400 that costs nothing when there is no other', async () => {
+    const call = await begun({ body, channels: [{ protocol: 'claude' }, { protocol: 'ollama' }] });
+    await call.done;
+    expect(call.attempts).toHaveLength(0);
+    expect(call.sent().head).toMatch(/^HTTP\/1\.1 400 /);
+    expect(JSON.parse(call.sent().body)).toMatchObject({
+      error: { code: 'unsupported_parameter', type: 'invalid_request_error', param: 'n' },
+    });
+    expect(call.settled()).toMatchObject({
+      usage: { source: 'none', amountPicos: '0', usage: {} },
+      ended: { type: 'RequestFailed', code: 'unsupported_parameter', httpStatus: 400, attempts: [] },
+    });
+    expect(call.told).toEqual(['slot freed', 'idempotency forgotten']);
+  });
+});
+
+describe('A prompt that a provider blocks', () => {
+  const blocked = {
+    promptFeedback: { blockReason: 'SAFETY' },
+    usageMetadata: { promptTokenCount: 9, totalTokenCount: 9 },
+  };
+
+  it.each([true, false])(
+    'is refused with 400 and pays for the tokens that the provider bills; streamed: %s',
+    async (stream) => {
+      const call = await begun({ body: { stream }, channels: [{ protocol: 'gemini' }, { protocol: 'gemini' }] });
+      const [head, bytes] = stream ? [SSE_HEAD, gemini(blocked)] : [JSON_HEAD, JSON.stringify(blocked)];
+      call.current().head(200, head).data(bytes).end();
+      await call.done;
+      expect(call.attempts).toHaveLength(1);
+      expect(call.sent().head).toMatch(/^HTTP\/1\.1 400 /);
+      expect(JSON.parse(call.sent().body)).toMatchObject({ error: { code: 'content_filter' } });
+      expect(call.settled()).toMatchObject({
+        usage: { usage: { uncachedInput: 9 }, source: 'reported', amountPicos: '1350000' },
+        ended: { type: 'RequestFailed', code: 'content_filter', httpStatus: 400 },
+      });
+    },
+  );
+});
+
+describe('What an attempt costs the operator', () => {
+  const cost = { currency: 'USD', perMillionTokensMicroUnits: { uncachedInput: 100, outputText: 1_000 } } as const;
+
+  it('is recorded for the one that answered, and nothing for those that did not', async () => {
+    const call = await begun({ channels: [{ cost }, { cost, protocol: 'gemini' }] });
+    call.current().fail('unreachable');
+    await settleDown();
+    call.current().head(200, JSON_HEAD).data(JSON.stringify(WHOLE)).end();
+    await call.done;
+    expect(call.settled().ended).toMatchObject({
+      attempts: [
+        { outcome: 'unreachable', costPicos: '0' },
+        { outcome: 'answered', costPicos: String(9 * 100 + 3 * 1_000) },
+      ],
+    });
+  });
+
+  it('is not known for a channel without costs, or with costs in another currency', async () => {
+    const call = await begun({ channels: [{}, { cost: { ...cost, currency: 'CNY' } }] });
+    call.current().fail('unreachable');
+    await settleDown();
+    call.current().fail('timeout');
+    await call.done;
+    expect(call.settled().ended).toMatchObject({ attempts: [{ costPicos: null }, { costPicos: null }] });
+  });
+});
