@@ -60,9 +60,13 @@ export function evolveKey(row: KeyRow | undefined, event: KeyEvent, position: st
         position,
       };
     case 'ApiKeyDisabled':
+    case 'ApiKeySuspended':
       return { ...row, status: 'disabled', position };
     case 'ApiKeyEnabled':
+    case 'ApiKeyReinstated':
       return { ...row, status: 'active', position };
+    case 'ApiKeyRenamed':
+      return { ...row, name: event.name, position };
     case 'ApiKeyRevoked':
       return { ...row, status: 'revoked', position };
     case 'ApiKeyExpired':

@@ -52,6 +52,9 @@ const KEY_TYPES = [
   'ApiKeyRotated',
   'ApiKeyDisabled',
   'ApiKeyEnabled',
+  'ApiKeySuspended',
+  'ApiKeyReinstated',
+  'ApiKeyRenamed',
   'ApiKeyRevoked',
   'ApiKeyExpired',
 ] as const;
@@ -130,7 +133,7 @@ async function changeKeys(sql: SqlExecutor, changes: readonly Placed<KeyEvent>[]
   await sql.query(
     `INSERT INTO api_keys SELECT * FROM json_populate_recordset(null::api_keys, $1)
      ON CONFLICT (key_id) DO UPDATE SET
-       prefix = excluded.prefix, last4 = excluded.last4, secret_hash = excluded.secret_hash,
+       name = excluded.name, prefix = excluded.prefix, last4 = excluded.last4, secret_hash = excluded.secret_hash,
        previous_hash = excluded.previous_hash, previous_valid_until = excluded.previous_valid_until,
        status = excluded.status, limits = excluded.limits, models = excluded.models,
        expires_at = excluded.expires_at, position = excluded.position`,

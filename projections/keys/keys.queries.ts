@@ -17,6 +17,16 @@ export interface KeySummary {
   readonly issuedAt: string;
 }
 
+/** A key together with whose it is. */
+export interface OwnedKey extends KeySummary {
+  readonly userId: string;
+}
+
+export interface InstallationCounts {
+  readonly users: number;
+  readonly keys: Readonly<Record<KeySummary['status'], number>>;
+}
+
 export interface UserSummary {
   readonly userId: string;
   readonly sealedProfile: string;
@@ -103,6 +113,32 @@ export class KeyQueries {
       [accountId],
     );
     return { issued: Number(rows[0]?.issued ?? 0), active: Number(rows[0]?.active ?? 0) };
+  }
+
+  /** Of all accounts in the order of their ids, those after one of them (null: from the first). Served by the primary key. */
+  async pageOfKeys(after: string | null, limit: number): Promise<readonly OwnedKey[]> {
+    const { rows } = await this.#sql.query<KeyColumns & { userId: string }>(
+      `SELECT ${KEY_COLUMNS}, user_id AS "userId" FROM keys.api_keys WHERE key_id > $1 ORDER BY key_id LIMIT $2`,
+      [after ?? '', limit],
+    );
+    return rows.map((row) => ({ ...toSummary(row), userId: row.userId }));
+  }
+
+  /**
+   * All users, and the keys of a mode by what they are at an instant (stored text): one past its expiry is expired,
+   * whether or not that is recorded. Reads every key.
+   */
+  async installationCounts(mode: Mode, instant: string): Promise<InstallationCounts> {
+    const users = await this.#sql.query<{ count: string }>('SELECT count(*) AS count FROM keys.users', []);
+    const { rows } = await this.#sql.query<{ status: KeySummary['status']; count: string }>(
+      `SELECT CASE WHEN status <> 'revoked' AND expires_at <= $2::timestamptz THEN 'expired' ELSE status END AS status,
+         count(*) AS count
+       FROM keys.api_keys WHERE mode = $1 GROUP BY 1`,
+      [mode, instant],
+    );
+    const keys = { active: 0, disabled: 0, revoked: 0, expired: 0 };
+    for (const { status, count } of rows) keys[status] = Number(count);
+    return { users: Number(users.rows[0]?.count ?? 0), keys };
   }
 
   /** Active and disabled keys that expire at or before the instant, the longest overdue first. Index `api_keys_expiring`. */

@@ -29,4 +29,14 @@ export class QuotaQueries {
     }
     return { tokens, amounts };
   }
+
+  /** Tokens that each of these keys or accounts used in a UTC month; one that used none is left out. Served by the primary key. */
+  async tokensInPeriod(scopeIds: readonly string[], period: string): Promise<ReadonlyMap<string, bigint>> {
+    const { rows } = await this.#sql.query<{ scopeId: string; used: string }>(
+      `SELECT scope_id AS "scopeId", used FROM quota.used
+       WHERE scope_id = ANY ($1) AND period = $2 AND meter = 'tokens'`,
+      [scopeIds, period],
+    );
+    return new Map(rows.map(({ scopeId, used }) => [scopeId, BigInt(used)]));
+  }
 }

@@ -1,3 +1,4 @@
+import type { Mode } from '../../events/envelope.ts';
 import type { Currency, Picos } from '../../events/money.ts';
 import type { SqlExecutor } from '../projection.ts';
 
@@ -16,9 +17,13 @@ export interface DailyUsage {
 }
 
 /** Usage of one key with one model in one currency over some time. `requests` includes `failed`. */
-export interface KeyModelUsage {
+export interface KeyModelUsage extends ModelUsage {
   readonly accountId: string;
   readonly keyId: string;
+}
+
+/** Usage with one model in one currency over some time. `requests` includes `failed`. */
+export interface ModelUsage {
   readonly model: string;
   readonly currency: Currency;
   readonly requests: bigint;
@@ -72,6 +77,28 @@ export class UsageQueries {
        WHERE account_id = ANY ($1) AND hour >= $2::timestamptz AND hour < $3::timestamptz
        GROUP BY account_id, key_id, model, currency ORDER BY account_id, key_id, model, currency`,
       [accountIds, from, before],
+    );
+    return rows.map((row) => ({
+      ...row,
+      requests: BigInt(row.requests),
+      failed: BigInt(row.failed),
+      tokens: BigInt(row.tokens),
+      amount: BigInt(row.amount),
+    }));
+  }
+
+  /**
+   * Of all accounts of a mode, per model, from one UTC hour on and before another (stored texts). Reads every row of the
+   * span, and the keys read model for the mode: an account that is not there yet is left out.
+   */
+  async usageByModel(mode: Mode, from: string, before: string): Promise<readonly ModelUsage[]> {
+    const { rows } = await this.#sql.query<Record<keyof ModelUsage, string> & { currency: Currency }>(
+      `SELECT h.model, h.currency, sum(h.requests) AS requests, sum(h.failed) AS failed, sum(h.tokens) AS tokens,
+         sum(h.amount) AS amount
+       FROM usage.hourly h JOIN keys.accounts a ON a.account_id = h.account_id
+       WHERE a.mode = $1 AND h.hour >= $2::timestamptz AND h.hour < $3::timestamptz
+       GROUP BY h.model, h.currency ORDER BY h.model, h.currency`,
+      [mode, from, before],
     );
     return rows.map((row) => ({
       ...row,

@@ -8,10 +8,12 @@ import express, {
 import helmet from 'helmet';
 import type { IncomingHttpHeaders } from 'node:http';
 import { StoreUnavailable } from '../../events/eventStore.ts';
+import type { KeyPlaces } from '../relay/http/presentedKey.ts';
 import type { CallerKey } from '../relay/ports.ts';
 import type { Runtime } from '../runtime.ts';
 import { ApiError } from './errors.ts';
 import { renderError } from './renderError.ts';
+import { sendDownload } from './sendDownload.ts';
 import type { Call, Dialect, RelayRoute, Reply, Route, SignedInUser } from './route.ts';
 
 export interface AppParts {
@@ -19,8 +21,10 @@ export interface AppParts {
   readonly relayRoutes: readonly RelayRoute[];
   /** Throws ApiError `invalid_token`. */
   authenticateUser(headers: IncomingHttpHeaders): Promise<SignedInUser>;
+  /** Whether a signed-in user is an administrator now; a token does not say. */
+  isAdmin(user: SignedInUser): Promise<boolean>;
   /** Throws ApiError 401 or 403. */
-  authenticateKey(headers: IncomingHttpHeaders): CallerKey;
+  authenticateKey(headers: IncomingHttpHeaders, query: URLSearchParams, places?: KeyPlaces): CallerKey;
   readonly runtime: Runtime;
 }
 
@@ -40,11 +44,11 @@ export function createApp(parts: AppParts): Express {
     next();
   });
   for (const route of parts.relayRoutes) {
-    app.post(route.path, (request, response) => route.handle(request, response));
+    app.post(expressPath(route.path), (request, response) => route.handle(request, response));
   }
   const parseJson = express.json({ limit: MAX_BODY, strict: true });
   for (const route of parts.routes) {
-    app.route(route.path)[methodName(route.method)](withDialect(route.dialect), parseJson, asHandler(route, parts));
+    app.route(route.path)[METHOD_NAMES[route.method]](withDialect(route.dialect), parseJson, asHandler(route, parts));
   }
   for (const [path, dialect, methods] of placesOf(parts)) {
     app.all(path, withDialect(dialect), (_request, response) => {
@@ -60,8 +64,12 @@ export function createApp(parts: AppParts): Express {
 }
 
 /** Every path with its dialect and the methods that it answers, as `Allow` lists them. */
-function placesOf(parts: AppParts): readonly (readonly [path: string, dialect: Dialect, methods: string])[] {
-  const relayRoutes = parts.relayRoutes.map(({ method, path }) => ({ method, path, dialect: 'openai' as const }));
+function placesOf(parts: AppParts): readonly (readonly [path: string, dialect: Route['dialect'], methods: string])[] {
+  const relayRoutes = parts.relayRoutes.map(({ method, path, dialect }) => ({
+    method,
+    path: expressPath(path),
+    dialect,
+  }));
   const byPath = Map.groupBy([...parts.routes, ...relayRoutes], ({ path }) => path);
   return [...byPath].map(([path, routes]) => [
     path,
@@ -70,20 +78,24 @@ function placesOf(parts: AppParts): readonly (readonly [path: string, dialect: D
   ]);
 }
 
-function methodName(method: Route['method']): 'get' | 'post' | 'patch' | 'delete' {
-  return ({ GET: 'get', POST: 'post', PATCH: 'patch', DELETE: 'delete' } as const)[method];
+/** A `*` at the end stands for whatever follows. */
+function expressPath(path: string): string {
+  return path.endsWith('*') ? `${path}rest` : path;
 }
 
-function withDialect(dialect: Dialect): RequestHandler {
-  return (_request, response, next) => {
-    response.locals['dialect'] = dialect;
+const METHOD_NAMES = { GET: 'get', POST: 'post', PUT: 'put', PATCH: 'patch', DELETE: 'delete' } as const;
+
+function withDialect(dialect: Route['dialect']): RequestHandler {
+  return (request, response, next) => {
+    const { headers, url } = request;
+    response.locals['dialect'] = typeof dialect === 'string' ? dialect : dialect({ headers, query: queryOf(url) });
     next();
   };
 }
 
 function asHandler(route: Route, parts: AppParts): RequestHandler {
   return async (request, response) => {
-    send(response, await authorised(route, request, asCall(request, response), parts));
+    await send(response, await authorised(route, request, asCall(request, response), parts));
   };
 }
 
@@ -92,9 +104,14 @@ async function authorised(route: Route, request: Request, call: Call, parts: App
     case 'public':
       return route.handle(call);
     case 'apiKey':
-      return route.handle(call, parts.authenticateKey(request.headers));
+      return route.handle(call, parts.authenticateKey(request.headers, call.query, route.keyPlaces));
     case 'user':
       return route.handle(call, await parts.authenticateUser(request.headers));
+    case 'admin': {
+      const user = await parts.authenticateUser(request.headers);
+      if (!(await parts.isAdmin(user))) throw new ApiError('admin_required');
+      return route.handle(call, user);
+    }
   }
 }
 
@@ -102,11 +119,16 @@ function asCall(request: Request, response: Response): Call {
   return {
     requestId: requestIdOf(response),
     headers: request.headers,
-    params: Object.fromEntries(Object.entries(request.params).map(([name, value]) => [name, String(value)])),
+    params: Object.fromEntries(Object.entries(request.params).map(([name, value]) => [name, joined(value)])),
     query: queryOf(request.url),
     body: request.body as unknown,
     remoteAddress: request.socket.remoteAddress ?? 'unknown',
   };
+}
+
+/** Express gives what a wildcard stands for in pieces. */
+function joined(value: string | string[]): string {
+  return typeof value === 'string' ? value : value.join('/');
 }
 
 /** Whatever stands after the first `?`; unlike a URL this cannot be malformed. */
@@ -115,8 +137,13 @@ function queryOf(target: string): URLSearchParams {
   return new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
 }
 
-function send(response: Response, reply: Reply): void {
-  response.status(reply.status).set(reply.headers ?? {});
+async function send(response: Response, reply: Reply): Promise<void> {
+  const begin = (): unknown => response.status(reply.status).set(reply.headers ?? {});
+  if (reply.download) {
+    await sendDownload(response, reply.download, begin);
+    return;
+  }
+  begin();
   if (reply.body === undefined) response.end();
   else if (typeof reply.body === 'string') response.send(reply.body);
   else response.json(reply.body);
@@ -131,8 +158,8 @@ function errorHandler(runtime: Runtime): ErrorRequestHandler {
     const told = asApiError(error);
     const requestId = requestIdOf(response);
     if (told.code === 'internal_error') runtime.log.error({ error, requestId }, 'a management call failed');
-    const { body, headers } = renderError(told, dialectOf(request, response), requestId);
-    response.status(told.status).set(headers).json(body);
+    const { status, body, headers } = renderError(told, dialectOf(request, response), requestId);
+    response.status(status).set(headers).json(body);
   };
 }
 
@@ -164,11 +191,18 @@ function isClientFault(error: unknown): boolean {
   return typeof status === 'number' && status >= 400 && status < 500;
 }
 
+const PREFIXES: readonly (readonly [string, Dialect])[] = [
+  ['/v1beta/', 'gemini'],
+  ['/v1/messages', 'claude'],
+  ['/api/ai-', 'ollama'],
+  ['/api/', 'aihub'],
+];
+
 /** Errors before a route is matched follow the path's prefix. */
 function dialectOf(request: Request, response: Response): Dialect {
   const matched = response.locals['dialect'] as Dialect | undefined;
   if (matched) return matched;
-  return request.path.startsWith('/api/') ? 'aihub' : 'openai';
+  return PREFIXES.find(([prefix]) => request.path.startsWith(prefix))?.[1] ?? 'openai';
 }
 
 function requestIdOf(response: Response): string {

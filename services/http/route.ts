@@ -1,11 +1,15 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { KeyPlaces } from '../relay/http/presentedKey.ts';
 import type { CallerKey } from '../relay/ports.ts';
 
-/** Who may call: anybody, a signed-in user (JWT), or the holder of an API key. A route without a policy cannot be built. */
-export type Policy = 'public' | 'user' | 'apiKey';
+/**
+ * Who may call: anybody, a signed-in user (JWT), one of these who is an administrator, or the holder of an API key. A
+ * route without a policy cannot be built.
+ */
+export type Policy = 'public' | 'user' | 'admin' | 'apiKey';
 
-/** How errors look: OpenAI's `{error}`, AI Hub's `{success:false,error}`, or plain text for machines such as probes. */
-export type Dialect = 'openai' | 'aihub' | 'plain';
+/** Whose clients call, and so how errors look (`renderError`). `plain` is for machines such as probes. */
+export type Dialect = 'openai' | 'claude' | 'gemini' | 'ollama' | 'aihub' | 'gateway' | 'plain';
 
 export interface SignedInUser {
   readonly userId: string;
@@ -25,31 +29,41 @@ export interface Call {
 export interface Reply {
   readonly status: number;
   readonly body: unknown;
+  /** Bytes in place of a body, sent as the client takes them. */
+  readonly download?: AsyncIterable<Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface Place {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Express 5 path. */
   readonly path: string;
-  readonly dialect: Dialect;
+  /** Some paths are shared by several kinds of clients, who are told apart by what they send. */
+  readonly dialect: Dialect | ((call: Pick<Call, 'headers' | 'query'>) => Dialect);
 }
 
 /** A route that reaches no upstream: its body is small, parsed before, and its reply is a value. */
 export type Route = Place &
   (
     | { readonly policy: 'public'; handle(call: Call): Promise<Reply> }
-    | { readonly policy: 'apiKey'; handle(call: Call, key: CallerKey): Promise<Reply> }
+    | {
+        readonly policy: 'apiKey';
+        readonly keyPlaces?: KeyPlaces;
+        handle(call: Call, key: CallerKey): Promise<Reply>;
+      }
     | { readonly policy: 'user'; handle(call: Call, user: SignedInUser): Promise<Reply> }
+    | { readonly policy: 'admin'; handle(call: Call, admin: SignedInUser): Promise<Reply> }
   );
 
 /**
- * A route that reaches an upstream. It authenticates, holds, meters and settles by itself, and is matched before
- * Express because Express costs a tenth of what the whole call may.
+ * A route with a body of its own size. It authenticates, and where it reaches an upstream it holds, meters and settles,
+ * by itself. It is matched before Express, which costs a tenth of what the whole call may.
  */
 export interface RelayRoute {
   readonly method: 'POST';
+  /** Exact, or with a `*` at its end for whatever follows. */
   readonly path: string;
+  readonly dialect: Dialect;
   readonly policy: 'apiKey';
   handle(request: IncomingMessage, response: ServerResponse): void;
 }

@@ -19,9 +19,9 @@ export function createHttpServer(
   maxConnections: number,
   ids: Ids,
 ): Server {
-  const hot = new Map(relayRoutes.map((route) => [route.path, route]));
+  const find = finderOf(relayRoutes);
   const listener: RequestListener = (request, response) => {
-    const route = request.method === 'POST' ? hot.get(request.url ?? '') : undefined;
+    const route = request.method === 'POST' ? find(request.url ?? '') : undefined;
     if (route) route.handle(request, response);
     else app(request, response);
   };
@@ -34,4 +34,18 @@ export function createHttpServer(
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxConnections = maxConnections;
   return server;
+}
+
+function finderOf(routes: readonly RelayRoute[]): (target: string) => RelayRoute | undefined {
+  const exact = new Map(routes.map((route) => [route.path, route]));
+  const open = routes
+    .filter(({ path }) => path.endsWith('*'))
+    .map((route) => ({ route, prefix: route.path.slice(0, -1) }));
+  return (target) => {
+    const found = exact.get(target);
+    if (found) return found;
+    const mark = target.indexOf('?');
+    const path = mark < 0 ? target : target.slice(0, mark);
+    return exact.get(path) ?? open.find(({ prefix }) => path.startsWith(prefix))?.route;
+  };
 }

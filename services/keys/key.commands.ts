@@ -67,12 +67,41 @@ export interface RevokeKey extends OwnersCommand {
   readonly type: 'RevokeKey';
   readonly reason: string;
 }
+/** What the owner calls the key. */
+export interface RenameKey extends OwnersCommand {
+  readonly type: 'RenameKey';
+  readonly name: string;
+}
+/** On behalf of an administrator, whatever account the key is in: its owner cannot enable it again. */
+export interface SuspendKey extends Command {
+  readonly type: 'SuspendKey';
+  /** The administrator's user id. */
+  readonly by: string;
+  readonly reason: string;
+}
+/** On behalf of an administrator: the key may be used again, whoever had disabled it. */
+export interface ReinstateKey extends Command {
+  readonly type: 'ReinstateKey';
+  /** The administrator's user id. */
+  readonly by: string;
+  readonly reason: string;
+}
 /** Records that the expiry has passed; the key was refused from that instant on in any case. */
 export interface ExpireKey extends OwnersCommand {
   readonly type: 'ExpireKey';
 }
 
-export type KeyCommand = IssueKey | RestrictKey | RotateKey | DisableKey | EnableKey | RevokeKey | ExpireKey;
+export type KeyCommand =
+  | IssueKey
+  | RestrictKey
+  | RotateKey
+  | RenameKey
+  | DisableKey
+  | EnableKey
+  | SuspendKey
+  | ReinstateKey
+  | RevokeKey
+  | ExpireKey;
 
 export type KeyRefusal =
   /** The id is taken by a key with another secret. */
@@ -81,6 +110,8 @@ export type KeyRefusal =
   | 'unknown_key'
   | 'revoked'
   | 'expired'
+  /** An administrator disabled the key, so its owner cannot enable it. */
+  | 'suspended'
   /** The new expiry is not in the future. */
   | 'expiry_in_past'
   /** A negative amount, or a currency named twice. */

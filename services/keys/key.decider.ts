@@ -9,9 +9,11 @@ import type {
   KeptSecret,
   KeyCommand,
   KeyRefusal,
+  ReinstateKey,
   RestrictKey,
   Restrictions,
   RotateKey,
+  SuspendKey,
 } from './key.commands.ts';
 import { changed, limitsAreValid, sameRestrictions } from './restrictions.ts';
 
@@ -27,6 +29,8 @@ export interface IssuedKey extends Restrictions {
   readonly name: string;
   readonly mode: Mode;
   readonly secret: KeptSecret;
+  /** Disabled by an administrator; only then can it be true. */
+  readonly suspended: boolean;
   readonly previousValidUntil: string | null;
   readonly issuedAt: string;
 }
@@ -36,7 +40,7 @@ type KeyDecision = Decision<KeyEvent, KeyRefusal>;
 
 const types: ReadonlySet<string> = new Set(keyEvent.options.map((schema) => schema.shape.type.value));
 
-/** The life of one API key: issued, then restricted, rotated, disabled and enabled, until it is revoked or expires. */
+/** The life of one API key: issued, then restricted, rotated, renamed, disabled and enabled, until it is revoked or expires. */
 export const keyDecider: Decider<KeyCommand, KeyState, KeyEvent, KeyRefusal> = {
   initialState: () => ({ status: 'none' }),
   evolve,
@@ -48,7 +52,7 @@ function evolve(state: KeyState, event: KeyEvent): KeyState {
   if (event.type === 'ApiKeyIssued') {
     const { keyId, accountId, userId, name, mode, limits, models, expiresAt, occurredAt } = event;
     const facts = { keyId, accountId, userId, name, mode, limits, models, expiresAt, issuedAt: occurredAt };
-    return { status: 'active', ...facts, secret: secretOf(event), previousValidUntil: null };
+    return { status: 'active', suspended: false, ...facts, secret: secretOf(event), previousValidUntil: null };
   }
   if (state.status === 'none') return state;
   switch (event.type) {
@@ -60,6 +64,12 @@ function evolve(state: KeyState, event: KeyEvent): KeyState {
       return { ...state, status: 'disabled' };
     case 'ApiKeyEnabled':
       return { ...state, status: 'active' };
+    case 'ApiKeySuspended':
+      return { ...state, status: 'disabled', suspended: true };
+    case 'ApiKeyReinstated':
+      return { ...state, status: 'active', suspended: false };
+    case 'ApiKeyRenamed':
+      return { ...state, name: event.name };
     case 'ApiKeyRevoked':
       return { ...state, status: 'revoked' };
     case 'ApiKeyExpired':
@@ -69,7 +79,9 @@ function evolve(state: KeyState, event: KeyEvent): KeyState {
 
 function decide(command: KeyCommand, state: KeyState): KeyDecision {
   if (command.type === 'IssueKey') return issue(command, state);
-  if (state.status === 'none' || !command.accountIds.includes(state.accountId)) return refuse('unknown_key');
+  if (state.status === 'none') return refuse('unknown_key');
+  if (command.type === 'SuspendKey' || command.type === 'ReinstateKey') return administer(command, state);
+  if (!command.accountIds.includes(state.accountId)) return refuse('unknown_key');
   if (command.type === 'RevokeKey') {
     if (state.status === 'revoked') return nothing;
     return happened({ ...header('ApiKeyRevoked', command, state), reason: command.reason });
@@ -82,13 +94,29 @@ function decide(command: KeyCommand, state: KeyState): KeyDecision {
       return restrict(command, state);
     case 'RotateKey':
       return rotate(command, state);
+    case 'RenameKey':
+      if (state.name === command.name) return nothing;
+      return happened({ ...header('ApiKeyRenamed', command, state), name: command.name });
     case 'DisableKey':
       if (state.status === 'disabled') return nothing;
       return happened({ ...header('ApiKeyDisabled', command, state), reason: command.reason });
     case 'EnableKey':
       if (state.status === 'active') return nothing;
+      if (state.suspended) return refuse('suspended');
       return happened({ ...header('ApiKeyEnabled', command, state), reason: command.reason });
   }
+}
+
+function administer(command: SuspendKey | ReinstateKey, state: IssuedKey): KeyDecision {
+  const ended = endedBy(state, command.now);
+  if (ended) return refuse(ended);
+  const { by, reason } = command;
+  if (command.type === 'SuspendKey') {
+    if (state.suspended) return nothing;
+    return happened({ ...header('ApiKeySuspended', command, state), by, reason });
+  }
+  if (state.status === 'active') return nothing;
+  return happened({ ...header('ApiKeyReinstated', command, state), by, reason });
 }
 
 function issue(command: IssueKey, state: KeyState): KeyDecision {

@@ -11,13 +11,14 @@ import { toInstant, type Runtime } from '../runtime.ts';
 import type {
   DisableKey,
   EnableKey,
-  KeyRefusal,
+  RenameKey,
   RestrictionChange,
   RestrictKey,
   RevokeKey,
   RotateKey,
 } from './key.commands.ts';
 import { keyDecider, type IssuedKey } from './key.decider.ts';
+import { checkedId, issued, refusalError } from './keyRefusals.ts';
 import { summaryOf, type KeySummary } from './keySummary.ts';
 import type { KeyReader } from './ports.ts';
 import { mintSecret } from './secret.ts';
@@ -47,6 +48,7 @@ export interface KeyWithSecret {
 type Wish =
   | Pick<RestrictKey, 'type' | 'change'>
   | Pick<RotateKey, 'type' | 'secret' | 'overlapMs'>
+  | Pick<RenameKey, 'type' | 'name'>
   | Pick<DisableKey | EnableKey | RevokeKey, 'type' | 'reason'>;
 
 /**
@@ -122,6 +124,10 @@ export class KeyService {
 
   restrict(caller: SignedInUser, keyId: string, change: RestrictionChange, correlationId: string) {
     return this.#change(caller, keyId, { type: 'RestrictKey', change }, correlationId);
+  }
+
+  rename(caller: SignedInUser, keyId: string, name: string, correlationId: string) {
+    return this.#change(caller, keyId, { type: 'RenameKey', name }, correlationId);
   }
 
   /** A new secret; the one it replaces stays valid for `overlapMs` (0 to 30 days). */
@@ -203,33 +209,4 @@ export class KeyService {
 /** The id of the key that was issued after `issuedBefore` others. */
 function keyIdOf(accountId: string, issuedBefore: number): string {
   return `key_${deriveId('key-of', accountId, issuedBefore).replaceAll('-', '')}`;
-}
-
-/** Nothing but an id of ours may name a stream. */
-function checkedId(keyId: string): string {
-  if (!/^key_[0-9a-f]{32}$/.test(keyId)) throw new ApiError('not_found');
-  return keyId;
-}
-
-function issued(state: { readonly status: 'none' } | IssuedKey): IssuedKey {
-  if (state.status === 'none') throw new Error('a key that was changed does not exist');
-  return state;
-}
-
-function refusalError(refusal: KeyRefusal): ApiError {
-  switch (refusal) {
-    case 'unknown_key':
-      return new ApiError('not_found');
-    case 'expiry_in_past':
-      return new ApiError('invalid_request', { param: 'expires_at', detail: 'The expiry must be in the future.' });
-    case 'invalid_limits':
-      return new ApiError('invalid_request', { param: 'limits' });
-    case 'overlap_out_of_range':
-      return new ApiError('invalid_request', { param: 'overlap_ms', detail: 'The overlap must be 0 to 30 days.' });
-    case 'already_issued':
-    case 'revoked':
-    case 'expired':
-    case 'not_due':
-      return new ApiError('key_state', { extra: { reason: refusal } });
-  }
 }

@@ -1,3 +1,4 @@
+import type { Mode } from '../../events/envelope.ts';
 import type { Currency, Picos } from '../../events/money.ts';
 import type { KeySummary } from './keySummary.ts';
 
@@ -46,4 +47,42 @@ export interface UsageReader {
   usedInPeriod(accountId: string, period: string): Promise<UsedInPeriod>;
   /** From an instant on (stored text), ordered by day, model and currency. */
   dailyUsageOfKey(accountId: string, keyId: string, from: string): Promise<readonly DailyUsage[]>;
+}
+
+/** Usage with one model in one currency over some time. `requests` includes `failed`. */
+export interface ModelUsage {
+  readonly model: string;
+  readonly currency: Currency;
+  readonly requests: bigint;
+  readonly failed: bigint;
+  readonly tokens: bigint;
+  readonly amount: Picos;
+}
+
+/** Sums of the usage read models; they may lag. Spans are stored texts: from one UTC hour on, before another. May throw StoreUnavailable. */
+export interface UsageSums {
+  ofAccount(accountId: string, from: string, before: string): Promise<readonly (ModelUsage & { keyId: string })[]>;
+  /** Of all accounts of a mode. */
+  ofAll(mode: Mode, from: string, before: string): Promise<readonly ModelUsage[]>;
+  /** Tokens that each of these keys or accounts used in a UTC month, `2026-11`; none are not in the answer. */
+  tokensInPeriod(scopeIds: readonly string[], period: string): Promise<ReadonlyMap<string, bigint>>;
+}
+
+/** A key as an administrator may see it. */
+export interface OwnedKey extends KeySummary {
+  readonly userId: string;
+}
+
+export interface InstallationCounts {
+  readonly users: number;
+  /** By what they are at the instant that was asked for. */
+  readonly keys: Readonly<Record<KeySummary['status'], number>>;
+}
+
+/** Keys of all accounts, from the keys read model; may lag. May throw StoreUnavailable. */
+export interface KeyDirectory {
+  /** In the order of their ids, those after one of them (null: from the first), at most `limit`. */
+  page(after: string | null, limit: number): Promise<readonly OwnedKey[]>;
+  /** All users, and the keys of a mode, at an instant (stored text). */
+  counts(mode: Mode, instant: string): Promise<InstallationCounts>;
 }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NO_LIMITS } from '../../events/quota/limits.ts';
+import { changeAdminRights } from '../accounts/adminRights.ts';
 import type { Core } from './core.ts';
 import type { Management } from './management.ts';
 
@@ -11,7 +12,7 @@ export type FirstRun = z.infer<typeof firstRunFile>;
 const EMAIL = 'first-run@tallystick.invalid';
 
 /**
- * On the first start: a user with a test key, written to `DATA_DIR/first-run.json` (mode 0600), so that a newcomer can
+ * On the first start: a user who is an administrator and has a test key, written to `DATA_DIR/first-run.json` (mode 0600), so that a newcomer can
  * call at once. On later starts the file is read, and its base URL kept true.
  */
 export async function firstRun(core: Core, management: Management, baseUrl: string): Promise<FirstRun> {
@@ -24,6 +25,8 @@ export async function firstRun(core: Core, management: Management, baseUrl: stri
   }
   const password = core.runtime.random.bytes(18).toString('base64url');
   const user = await management.accounts.register({ email: EMAIL, password, name: 'First run' }, 'first-run');
+  const wish = { type: 'GrantAdminRights', userId: user.userId, reason: 'first start' } as const;
+  await changeAdminRights(core, { ...wish, correlationId: 'first-run' });
   const { secret } = await management.keys.issue(
     user,
     { mode: 'test', name: 'First test key', limits: NO_LIMITS, models: null, expiresAt: null },

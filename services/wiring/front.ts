@@ -40,6 +40,7 @@ export async function openFront(core: Core, readModels: ReadModels, metrics: Met
         routes: [...relay.routes, ...management.routes],
         relayRoutes: relay.relayRoutes,
         authenticateUser: management.authenticateUser,
+        isAdmin: management.isAdmin,
         authenticateKey: relay.admission.authenticate.bind(relay.admission),
       },
       problems(): readonly string[] {

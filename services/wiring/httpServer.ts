@@ -20,8 +20,9 @@ export interface ListeningServer {
 }
 
 /** A process without an API of its own answers probes only. */
-const NOBODY_SIGNS_IN: Pick<AppParts, 'authenticateUser' | 'authenticateKey'> = {
+const NOBODY_SIGNS_IN: Pick<AppParts, 'authenticateUser' | 'isAdmin' | 'authenticateKey'> = {
   authenticateUser: () => Promise.reject(new ApiError('invalid_token')),
+  isAdmin: () => Promise.resolve(false),
   authenticateKey: () => {
     throw new ApiError('invalid_api_key');
   },

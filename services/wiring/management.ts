@@ -12,14 +12,20 @@ import { NO_LIMITS } from '../../events/quota/limits.ts';
 import { KeyQueries } from '../../projections/keys/keys.queries.ts';
 import { QuotaQueries } from '../../projections/quota/quota.queries.ts';
 import { UsageQueries } from '../../projections/usage/usage.queries.ts';
+import { isAdmin } from '../accounts/adminRights.ts';
 import { AccountService } from '../accounts/accountService.ts';
 import { authenticateUser } from '../accounts/authenticate.ts';
 import { GuardedAccounts } from '../accounts/guardedAccounts.ts';
 import { accountRoutes } from '../accounts/http/accounts.routes.ts';
+import { gatewayLoginRoute } from '../accounts/http/gatewayLogin.routes.ts';
 import type { CaughtUp } from '../accounts/ports.ts';
+import type { SignedInUser } from '../http/route.ts';
+import { apiKeyRoutes } from '../keys/http/apiKeys.routes.ts';
 import { keyRoutes } from '../keys/http/keys.routes.ts';
+import { ollamaAdminRoutes, ollamaKeyRoutes, type OllamaKeyRouteParts } from '../keys/http/ollamaKeys.routes.ts';
+import { KeyAdministration } from '../keys/keyAdministration.ts';
 import { KeyService } from '../keys/keyService.ts';
-import type { UsageReader } from '../keys/ports.ts';
+import type { KeyDirectory, UsageReader, UsageSums } from '../keys/ports.ts';
 import type { Core } from './core.ts';
 
 type ManagementCore = Pick<Core, 'config' | 'pool' | 'runtime'> & { readonly store: EventStore };
@@ -50,12 +56,28 @@ export async function openManagement(core: ManagementCore, caughtUp: CaughtUp) {
     },
   });
   const sql = sqlExecutor(pool);
-  const keys = new KeyService({ store, keys: new KeyQueries(sql), caughtUp, runtime });
+  const queries = new KeyQueries(sql);
+  const keys = new KeyService({ store, keys: queries, caughtUp, runtime });
+  const ofOllama: OllamaKeyRouteParts = {
+    keys,
+    administration: new KeyAdministration({ store, caughtUp, runtime }),
+    directory: keyDirectory(queries),
+    sums: usageSums(sql),
+    clock: runtime.clock,
+  };
   const guarded = new GuardedAccounts(accounts, createLoginGuard());
   return {
     accounts,
     keys,
-    routes: [...accountRoutes(guarded), ...keyRoutes({ keys, usage: usageReader(sql), clock: runtime.clock })],
+    routes: [
+      ...accountRoutes(guarded),
+      gatewayLoginRoute(guarded),
+      ...keyRoutes({ keys, usage: usageReader(sql), clock: runtime.clock }),
+      ...apiKeyRoutes({ keys, clock: runtime.clock }),
+      ...ollamaKeyRoutes(ofOllama),
+      ...ollamaAdminRoutes(ofOllama),
+    ],
+    isAdmin: ({ userId }: SignedInUser) => isAdmin(store, userId),
     authenticateUser: (headers: Parameters<typeof authenticateUser>[0]) => authenticateUser(headers, tokens),
   };
 }
@@ -67,5 +89,24 @@ function usageReader(sql: ReturnType<typeof sqlExecutor>): UsageReader {
   return {
     usedInPeriod: (accountId, period) => quota.usedInPeriod(accountId, period),
     dailyUsageOfKey: (accountId, keyId, from) => usage.dailyUsageOfKey(accountId, keyId, from),
+  };
+}
+
+/** Keys of all accounts as administrators read them. */
+export function keyDirectory(queries: KeyQueries): KeyDirectory {
+  return {
+    page: (after, limit) => queries.pageOfKeys(after, limit),
+    counts: (mode, instant) => queries.installationCounts(mode, instant),
+  };
+}
+
+/** Usage summed over keys, models and accounts. */
+export function usageSums(sql: ReturnType<typeof sqlExecutor>): UsageSums {
+  const quota = new QuotaQueries(sql);
+  const usage = new UsageQueries(sql);
+  return {
+    ofAccount: (accountId, from, before) => usage.usageByKeyAndModel([accountId], from, before),
+    ofAll: (mode, from, before) => usage.usageByModel(mode, from, before),
+    tokensInPeriod: (scopeIds, period) => quota.tokensInPeriod(scopeIds, period),
   };
 }

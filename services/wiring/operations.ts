@@ -4,6 +4,7 @@ import { postgresAgentSessions } from '../../infra/postgres/agentSessions.ts';
 import { postgresResponses } from '../../infra/postgres/storedResponses.ts';
 import { RemoteMedia } from '../../infra/upstreams/remoteMedia.ts';
 import type { RelayRoute, Route } from '../http/route.ts';
+import { agentsRoute } from '../relay/operations/agents.routes.ts';
 import type { Admission } from '../relay/admission.ts';
 import { protocolsWith } from '../relay/dialects/protocols.ts';
 import { ownResponses } from '../relay/dialects/responses/storedResponses.ts';
@@ -15,7 +16,7 @@ import { gatewayOperation } from '../relay/operations/gateway.ts';
 import { geminiCounting, geminiOperation } from '../relay/operations/gemini.ts';
 import { storedResponseRoutes } from '../relay/operations/responses.routes.ts';
 import { countRoutes, geminiRoute, operationRoutes } from '../relay/operations/routes.ts';
-import type { RateLimiter, TokenEstimator } from '../relay/ports.ts';
+import type { PriceLookup, RateLimiter, Router, TokenEstimator } from '../relay/ports.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { Core } from './core.ts';
 
@@ -23,13 +24,15 @@ export interface OperationParts {
   readonly relay: Relay;
   readonly admission: Admission;
   readonly limiter: RateLimiter;
+  readonly router: Router;
+  readonly prices: PriceLookup;
   readonly estimator: TokenEstimator;
   readonly limits: ClientLimits & { readonly maxBodyBytes: number };
 }
 
 /** Everything that clients can ask of upstreams, as routes. */
 export function openOperations({ config, pool, runtime }: Core, parts: OperationParts) {
-  const { relay, admission, limiter, estimator, limits } = parts;
+  const { relay, admission, limiter, router, prices, estimator, limits } = parts;
   const maxDepth = config.MAX_BODY_DEPTH;
   const media = new RemoteMedia();
   const spoken = protocolsWith(media);
@@ -61,6 +64,9 @@ export function openOperations({ config, pool, runtime }: Core, parts: Operation
     ...countRoutes(counting, countOperations(maxDepth)),
     ...(asking && askingTokens ? [geminiRoute(asking, askingTokens)] : []),
   ];
-  const routes: readonly Route[] = storedResponseRoutes(responses);
+  const routes: readonly Route[] = [
+    ...storedResponseRoutes(responses),
+    agentsRoute({ router, prices, limiter, clock: runtime.clock, uploads: new Set() }),
+  ];
   return { relayRoutes, routes, close: () => media.close() };
 }

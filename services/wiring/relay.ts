@@ -114,7 +114,7 @@ export async function openRelay(
       commitAfterMs: KEEP_ALIVE_MS,
       limits,
     });
-    const operations = openOperations(core, { relay, admission, limiter, estimator, limits });
+    const operations = openOperations(core, { relay, admission, limiter, router, prices, estimator, limits });
     closing.add(() => operations.close());
     return {
       relay,

@@ -1,7 +1,7 @@
 import { Agent } from 'node:http';
 import { expect, it, vi } from 'vitest';
-import { parseChatRequest } from '../../services/relay/chat/chatRequest.ts';
-import { promptTokenBound } from '../../services/relay/chat/promptSize.ts';
+import { parseChatRequest } from '../../services/relay/dialects/openai/chatRequest.ts';
+import { promptTokenBound } from '../../services/relay/dialects/openai/promptSize.ts';
 import { Developer, type IssuedKey } from '../support/developer.ts';
 import { describeWith } from '../support/engines.ts';
 import { Installation } from '../support/installation.ts';

@@ -1,15 +1,9 @@
 import { z } from 'zod';
-import type { Call, Route } from '../../http/route.ts';
-import type { Asker, GuardedAccounts } from '../guardedAccounts.ts';
-import { MAX_PASSWORD_LENGTH } from '../passwordPolicy.ts';
-import { parseInput, plainText } from './input.ts';
-
-const email = z.email().max(254);
-/** Bounded in UTF-16 units here; the policy counts characters. */
-const password = z
-  .string()
-  .min(1)
-  .max(2 * MAX_PASSWORD_LENGTH);
+import type { Route } from '../../http/route.ts';
+import type { GuardedAccounts } from '../guardedAccounts.ts';
+import { askerOf } from './asker.ts';
+import { hubReply, unkept } from './envelope.ts';
+import { email, parseInput, password, plainText } from './input.ts';
 
 const registration = z.strictObject({
   email,
@@ -17,8 +11,6 @@ const registration = z.strictObject({
   name: plainText.trim().min(1).max(100).optional(),
 });
 const login = z.strictObject({ email, password });
-
-const askerOf = (call: Call): Asker => ({ address: call.remoteAddress, requestId: call.requestId });
 
 /** Registration and log-in as AI Hub's developer guide has them. */
 export function accountRoutes(accounts: GuardedAccounts): readonly Route[] {
@@ -38,7 +30,7 @@ export function accountRoutes(accounts: GuardedAccounts): readonly Route[] {
           accounts: user.accounts,
           created_at: user.registeredAt,
         };
-        return { status: 201, body: { success: true, data } };
+        return hubReply(data, 201);
       },
     },
     {
@@ -56,7 +48,7 @@ export function accountRoutes(accounts: GuardedAccounts): readonly Route[] {
           user_id: session.user.userId,
           accounts: session.user.accounts,
         };
-        return { status: 200, body: { success: true, data }, headers: { 'cache-control': 'no-store' } };
+        return unkept(hubReply(data));
       },
     },
   ];

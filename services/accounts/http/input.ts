@@ -1,11 +1,19 @@
 import { z } from 'zod';
 import { ApiError } from '../../http/errors.ts';
+import { MAX_PASSWORD_LENGTH } from '../passwordPolicy.ts';
 
 /** Enough to name any field of ours; what a stranger sends may be longer. */
 const LONGEST_NAME = 64;
 
 /** Text for people to read: whole characters, none of them a control character. */
 export const plainText = z.string().refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text));
+
+export const email = z.email().max(254);
+/** Bounded in UTF-16 units here; the policy counts characters. */
+export const password = z
+  .string()
+  .min(1)
+  .max(2 * MAX_PASSWORD_LENGTH);
 
 /** A body or query of the schema's shape. Throws ApiError `invalid_request` naming the first field that is wrong or unknown. */
 export function parseInput<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {

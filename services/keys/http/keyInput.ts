@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { mode } from '../../../events/envelope.ts';
+import { mode, type Mode } from '../../../events/envelope.ts';
 import { CURRENCIES, parsePicos, type Currency } from '../../../events/money.ts';
 import { NO_LIMITS, type Limits } from '../../../events/quota/limits.ts';
 import { plainText } from '../../accounts/http/input.ts';
@@ -32,18 +32,22 @@ const restrictions = {
 };
 const reason = z.strictObject({ reason: plainText.max(200).optional() }).optional();
 
+export const keyName = plainText.trim().min(1).max(100);
+
 export const createKeyInput = z
-  .strictObject({ name: plainText.trim().min(1).max(100), mode: mode.optional(), ...restrictions })
-  .transform(({ name, mode: wanted, ...rest }): KeyWish => {
-    const change = changeOf(rest);
-    return {
-      name,
-      mode: wanted ?? 'live',
-      limits: { ...NO_LIMITS, ...change.limits },
-      models: change.models ?? null,
-      expiresAt: change.expiresAt ?? null,
-    };
-  });
+  .strictObject({ name: keyName, mode: mode.optional(), ...restrictions })
+  .transform(wishOf);
+
+/** As `createKeyInput`, but a body and a name are not needed. */
+export const createUnnamedKeyInput = z
+  .strictObject({ name: keyName.default('API key'), mode: mode.optional(), ...restrictions })
+  .prefault({})
+  .transform(wishOf);
+
+/** What is left out of a body stays as it is. */
+export const updateKeyInput = z
+  .strictObject({ name: keyName.optional(), ...restrictions })
+  .transform(({ name, ...rest }) => ({ name, change: changeOf(rest) }));
 
 export const restrictKeyInput = z.strictObject(restrictions).transform(changeOf);
 
@@ -57,16 +61,57 @@ export const reasonInput = reason.transform((body) => body?.reason ?? '');
 export const listQuery = z.strictObject({ mode: mode.optional() });
 export const quotaQuery = z.strictObject({ mode: mode.default('live') });
 /** Decimal digits only; at most a leap year. */
-export const usageQuery = z.strictObject({
-  days: z
+const days = z
+  .string()
+  .regex(/^\d{1,3}$/)
+  .default('30')
+  .transform(Number)
+  .pipe(z.int().min(1).max(366));
+export const usageQuery = z.strictObject({ days });
+export const sumsQuery = z.strictObject({ days, mode: mode.default('live') });
+
+/** `after` is the id of the last key of the page before. */
+export const pageQuery = z.strictObject({
+  after: z
+    .string()
+    .regex(/^key_[0-9a-f]{32}$/)
+    .optional(),
+  limit: z
     .string()
     .regex(/^\d{1,3}$/)
-    .default('30')
+    .default('50')
     .transform(Number)
-    .pipe(z.int().min(1).max(366)),
+    .pipe(z.int().min(1).max(200)),
 });
 
-function changeOf(input: z.infer<z.ZodObject<typeof restrictions>>): RestrictionChange {
+/** `usageLimit` is in tokens per UTC month; null or left out: none of the key's own. */
+export const ollamaKeyInput = z
+  .strictObject({ name: keyName, usageLimit: count.optional(), mode: mode.optional() })
+  .transform(({ name, usageLimit, mode: wanted }) =>
+    wishOf({ name, mode: wanted, limits: { tokens_per_month: usageLimit ?? null } }),
+  );
+
+export const activeInput = z.strictObject({ isActive: z.boolean(), reason: plainText.max(200).default('') });
+
+interface KeyInput extends RestrictionInput {
+  readonly name: string;
+  readonly mode?: Mode | undefined;
+}
+
+function wishOf({ name, mode: wanted, ...rest }: KeyInput): KeyWish {
+  const change = changeOf(rest);
+  return {
+    name,
+    mode: wanted ?? 'live',
+    limits: { ...NO_LIMITS, ...change.limits },
+    models: change.models ?? null,
+    expiresAt: change.expiresAt ?? null,
+  };
+}
+
+type RestrictionInput = z.infer<z.ZodObject<typeof restrictions>>;
+
+function changeOf(input: RestrictionInput): RestrictionChange {
   const { limits: wanted, models, expires_at: expiresAt } = input;
   return {
     ...(wanted !== undefined && { limits: limitsOf(wanted) }),

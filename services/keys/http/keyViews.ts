@@ -2,18 +2,17 @@ import { CURRENCIES, formatPicos, type Currency, type Picos } from '../../../eve
 import type { Limits } from '../../../events/quota/limits.ts';
 import { toInstant } from '../../runtime.ts';
 import type { OpenedAccount } from '../../accounts/account.decider.ts';
-import type { KeySummary } from '../keySummary.ts';
+import { statusAt, type KeySummary } from '../keySummary.ts';
 import type { DailyUsage, UsedInPeriod } from '../ports.ts';
 import { exactNumber } from './exactNumber.ts';
 
 /** A key as the API shows it, at an instant: one past its expiry is expired, whether or not that is recorded yet. */
 export function keyView(key: KeySummary, now: number) {
-  const isOver = key.expiresAt !== null && key.expiresAt <= toInstant(now) && key.status !== 'revoked';
   return {
     id: key.keyId,
     name: key.name,
     mode: key.mode,
-    status: isOver ? 'expired' : key.status,
+    status: statusAt(key, now),
     prefix: key.prefix,
     last4: key.last4,
     limits: limitsView(key.limits),
@@ -22,6 +21,11 @@ export function keyView(key: KeySummary, now: number) {
     expires_at: key.expiresAt,
     previous_valid_until: key.previousValidUntil,
   };
+}
+
+/** What a key may do. */
+export function permissionsView(key: KeySummary) {
+  return { id: key.keyId, models: key.models, limits: limitsView(key.limits), expires_at: key.expiresAt };
 }
 
 function limitsView(limits: Limits) {
@@ -126,7 +130,7 @@ function costs<O extends string, A extends string>({ amounts }: Totals, one: O, 
 }
 
 /** Decimal texts in major units, in the fixed order of currencies. */
-function amountTexts(amounts: ReadonlyMap<Currency, Picos>): Partial<Record<Currency, string>> {
+export function amountTexts(amounts: ReadonlyMap<Currency, Picos>): Partial<Record<Currency, string>> {
   const texts: Partial<Record<Currency, string>> = {};
   for (const currency of CURRENCIES) {
     const amount = amounts.get(currency);

@@ -1,9 +1,11 @@
+import { hubReply as success, unkept } from '../../accounts/http/envelope.ts';
 import { parseInput, queryOf } from '../../accounts/http/input.ts';
 import type { Call, Route } from '../../http/route.ts';
-import { toInstant, type Clock } from '../../runtime.ts';
+import type { Clock } from '../../runtime.ts';
 import type { KeyService, KeyWithSecret } from '../keyService.ts';
 import type { KeySummary } from '../keySummary.ts';
 import type { UsageReader } from '../ports.ts';
+import { firstDay } from './days.ts';
 import {
   createKeyInput,
   listQuery,
@@ -16,7 +18,6 @@ import {
 import { keyView, quotaPeriodAt, quotaView, usageView } from './keyViews.ts';
 
 const BASE = '/api/v1/developer/keys';
-const DAY_MS = 86_400_000;
 
 export interface KeyRouteParts {
   readonly keys: KeyService;
@@ -26,12 +27,9 @@ export interface KeyRouteParts {
 
 /** API keys, quota and usage as AI Hub's developer guide has them, and what it leaves out: restrict, rotate, disable, enable, revoke. */
 export function keyRoutes({ keys, usage, clock }: KeyRouteParts): readonly Route[] {
-  const success = (data: unknown, status = 200) => ({ status, body: { success: true, data } });
   const shown = (key: KeySummary) => success(keyView(key, clock.now()));
-  const shownOnce = ({ key, secret }: KeyWithSecret, status: number) => ({
-    ...success({ ...keyView(key, clock.now()), key: secret }, status),
-    headers: { 'cache-control': 'no-store' },
-  });
+  const shownOnce = ({ key, secret }: KeyWithSecret, status: number) =>
+    unkept(success({ ...keyView(key, clock.now()), key: secret }, status));
 
   return [
     userRoute('POST', '/keys', async (call, user) =>
@@ -80,8 +78,3 @@ function userRoute(method: Route['method'], path: string, handle: UserRoute['han
 }
 
 const idOf = (call: Call) => call.params['id'] ?? '';
-
-/** The start of the first of so many UTC days, of which today is the last. */
-function firstDay(now: number, days: number): string {
-  return toInstant((Math.floor(now / DAY_MS) - days + 1) * DAY_MS);
-}

@@ -12,15 +12,21 @@ import { QuotaQueries } from '../../../projections/quota/quota.queries.ts';
 import { ProjectionRunner } from '../../../projections/runner.ts';
 import { usageProjection } from '../../../projections/usage/usage.projection.ts';
 import { UsageQueries } from '../../../projections/usage/usage.queries.ts';
+import { changeAdminRights, isAdmin } from '../../../services/accounts/adminRights.ts';
 import { authenticateUser } from '../../../services/accounts/authenticate.ts';
 import { GuardedAccounts } from '../../../services/accounts/guardedAccounts.ts';
 import { accountRoutes } from '../../../services/accounts/http/accounts.routes.ts';
+import { gatewayLoginRoute } from '../../../services/accounts/http/gatewayLogin.routes.ts';
 import { createApp } from '../../../services/http/app.ts';
 import { ApiError } from '../../../services/http/errors.ts';
 import { followEvents } from '../../../services/keys/follow.ts';
+import { apiKeyRoutes } from '../../../services/keys/http/apiKeys.routes.ts';
 import { keyRoutes } from '../../../services/keys/http/keys.routes.ts';
+import { ollamaAdminRoutes, ollamaKeyRoutes } from '../../../services/keys/http/ollamaKeys.routes.ts';
+import { KeyAdministration } from '../../../services/keys/keyAdministration.ts';
 import { KEY_INDEX_CATEGORIES, KeyIndex } from '../../../services/keys/keyIndex.ts';
 import { KeyService } from '../../../services/keys/keyService.ts';
+import { keyDirectory, usageSums } from '../../../services/wiring/management.ts';
 import { silentLog } from '../../support/log.ts';
 import type { TestDatabase } from '../../support/postgres.ts';
 import { accountWorld } from '../../unit/accounts/accountWorld.ts';
@@ -61,10 +67,20 @@ export async function startManagement(database: TestDatabase) {
     await Promise.all([projector.caughtUp(position), follower.caughtUp(position)]);
   }
 
-  const keys = new KeyService({ store, keys: new KeyQueries(sql), caughtUp, runtime });
+  const queries = new KeyQueries(sql);
+  const keys = new KeyService({ store, keys: queries, caughtUp, runtime });
+  const guarded = new GuardedAccounts(accounts, createLoginGuard(BOUNDS));
+  const ofOllama = {
+    keys,
+    administration: new KeyAdministration({ store, caughtUp, runtime }),
+    directory: keyDirectory(queries),
+    sums: usageSums(sql),
+    clock: runtime.clock,
+  };
   const app = createApp({
     routes: [
-      ...accountRoutes(new GuardedAccounts(accounts, createLoginGuard(BOUNDS))),
+      ...accountRoutes(guarded),
+      gatewayLoginRoute(guarded),
       ...keyRoutes({
         keys,
         usage: {
@@ -73,9 +89,13 @@ export async function startManagement(database: TestDatabase) {
         },
         clock: runtime.clock,
       }),
+      ...apiKeyRoutes({ keys, clock: runtime.clock }),
+      ...ollamaKeyRoutes(ofOllama),
+      ...ollamaAdminRoutes(ofOllama),
     ],
     relayRoutes: [],
     authenticateUser: (headers) => authenticateUser(headers, tokens),
+    isAdmin: ({ userId }) => isAdmin(store, userId),
     authenticateKey() {
       throw new ApiError('invalid_api_key');
     },
@@ -83,19 +103,30 @@ export async function startManagement(database: TestDatabase) {
   });
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const origin = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/api/v1/developer`;
+  const origin = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  const DEVELOPER = '/api/v1/developer';
 
   return {
     store,
+    runtime,
+    accounts,
     index,
     keys,
     caughtUp,
-    /** One call; the answer's body is parsed. */
-    async call(method: string, path: string, options: { readonly token?: string; readonly body?: unknown } = {}) {
-      const response = await fetch(origin + path, {
+    /** What the operator's command line does. */
+    changeRights: (userId: string, type: 'GrantAdminRights' | 'RevokeAdminRights') =>
+      changeAdminRights({ store, runtime }, { type, userId, reason: '', correlationId: 'test' }),
+    /** One call; the answer's body is parsed. Paths outside of AI Hub's developer guide begin with `/api/`. */
+    async call(
+      method: string,
+      path: string,
+      options: { readonly token?: string; readonly body?: unknown; readonly agent?: string } = {},
+    ) {
+      const response = await fetch(origin + (path.startsWith('/api/') ? '' : DEVELOPER) + path, {
         method,
         headers: {
           ...(options.token !== undefined && { authorization: `Bearer ${options.token}` }),
+          ...(options.agent !== undefined && { agent: options.agent }),
           ...(options.body !== undefined && { 'content-type': 'application/json' }),
         },
         ...(options.body !== undefined && {

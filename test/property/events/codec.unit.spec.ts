@@ -6,8 +6,11 @@ import { CURRENCIES } from '../../../events/money.ts';
 import {
   accountLimitsSet,
   accountOpened,
+  adminRights,
+  apiKeyAdministered,
   apiKeyChanged,
   apiKeyIssued,
+  apiKeyRenamed,
   apiKeyRestricted,
   apiKeyRotated,
   exampleHash,
@@ -29,6 +32,8 @@ import {
 
 const examples: readonly DomainEvent[] = [
   userRegistered(),
+  adminRights('AdminRightsGranted'),
+  adminRights('AdminRightsRevoked'),
   accountOpened(),
   accountLimitsSet(),
   apiKeyIssued(),
@@ -36,6 +41,9 @@ const examples: readonly DomainEvent[] = [
   apiKeyRotated(),
   apiKeyChanged('ApiKeyDisabled'),
   apiKeyChanged('ApiKeyEnabled'),
+  apiKeyAdministered('ApiKeySuspended'),
+  apiKeyAdministered('ApiKeyReinstated'),
+  apiKeyRenamed(),
   apiKeyChanged('ApiKeyRevoked'),
   apiKeyChanged('ApiKeyExpired'),
   priceBookPublished(),

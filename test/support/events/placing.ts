@@ -15,6 +15,8 @@ import {
 export function streamOf(event: DomainEvent): string {
   switch (event.type) {
     case 'UserRegistered':
+    case 'AdminRightsGranted':
+    case 'AdminRightsRevoked':
       return userStream(event.userId);
     case 'AccountOpened':
     case 'AccountLimitsSet':
@@ -42,6 +44,9 @@ export function streamOf(event: DomainEvent): string {
     case 'ApiKeyRotated':
     case 'ApiKeyDisabled':
     case 'ApiKeyEnabled':
+    case 'ApiKeySuspended':
+    case 'ApiKeyReinstated':
+    case 'ApiKeyRenamed':
     case 'ApiKeyRevoked':
     case 'ApiKeyExpired':
       return keyStream(event.keyId);

@@ -8,6 +8,7 @@ import { createApp } from '../../../services/http/app.ts';
 import { ApiError } from '../../../services/http/errors.ts';
 import type { Call, RelayRoute, Route } from '../../../services/http/route.ts';
 import { createHttpServer } from '../../../services/http/server.ts';
+import { OPENAI_FACE } from '../../../services/relay/dialects/openai/face.ts';
 import { ClientConnection } from '../../../services/relay/http/clientConnection.ts';
 import { readBody } from '../../../services/relay/http/readBody.ts';
 import type { CallerKey } from '../../../services/relay/ports.ts';
@@ -24,6 +25,7 @@ const KEY: CallerKey = {
   requestsPerMinute: null,
   tokensPerMinute: null,
 };
+const ADMIN = { userId: 'user_admin', accounts: { live: 'acct_live9', test: 'acct_test9' } };
 const USER = { userId: 'user_1', accounts: { live: 'acct_live1', test: 'acct_test1' } };
 const MAX_RELAY_BODY = 1_000_000;
 
@@ -54,6 +56,7 @@ const place = (method: Route['method'], path: string, dialect: Route['dialect'])
 const routes: readonly Route[] = [
   { ...place('GET', '/v1/models/:id', 'openai'), policy: 'apiKey', handle: (call) => echo(call) },
   { ...place('GET', '/api/v1/things', 'aihub'), policy: 'user', handle: (call) => echo(call) },
+  { ...place('GET', '/api/ai-api/admin/things', 'ollama'), policy: 'admin', handle: (call) => echo(call) },
   { ...place('POST', '/api/v1/things', 'aihub'), policy: 'public', handle: (call) => echo(call) },
   {
     ...place('DELETE', '/api/v1/things/:id', 'aihub'),
@@ -81,10 +84,11 @@ const relayRoutes: readonly RelayRoute[] = [
   {
     method: 'POST',
     path: '/v1/chat/completions',
+    dialect: 'openai',
     policy: 'apiKey',
     handle(request, response) {
       const limits = { maxBufferBytes: 65_536, stallMs: 1_000, keepAliveMs: 10_000 };
-      const client = new ClientConnection(response, limits, timers);
+      const client = new ClientConnection(response, OPENAI_FACE, limits, timers);
       new Promise<Buffer>((resolve) => resolve(readBody(request, MAX_RELAY_BODY))).then(
         (body) => client.sendJson(200, ['x-request-id', 'relay'], JSON.stringify({ bytes: body.length })),
         (error: unknown) => client.fail(error as ApiError, 'relay'),
@@ -105,8 +109,11 @@ beforeAll(async () => {
       if (headers.authorization !== 'Bearer key') throw new ApiError('invalid_api_key');
       return KEY;
     },
-    authenticateUser: (headers) =>
-      headers.authorization === 'Bearer token' ? Promise.resolve(USER) : Promise.reject(new ApiError('invalid_token')),
+    isAdmin: ({ userId }) => Promise.resolve(userId === ADMIN.userId),
+    authenticateUser({ authorization }) {
+      if (authorization === 'Bearer admin') return Promise.resolve(ADMIN);
+      return authorization === 'Bearer token' ? Promise.resolve(USER) : Promise.reject(new ApiError('invalid_token'));
+    },
   });
   server = createHttpServer(app, relayRoutes, 100, runtime.ids);
   server.listen(0, '127.0.0.1');
@@ -170,6 +177,20 @@ describe('A route', () => {
     const answer = await ask(path, { headers });
     expect(answer.status).toBe(status);
     expect(answer.json()['error']).toMatchObject({ code });
+    expect(calls).toEqual([]);
+  });
+
+  it('for administrators answers them alone', async () => {
+    const path = '/api/ai-api/admin/things';
+    expect((await ask(path, { headers: { authorization: 'Bearer admin' } })).status).toBe(200);
+    calls.length = 0;
+    const user = await ask(path, { headers: TOKEN });
+    expect(user.status).toBe(403);
+    expect(user.json()).toMatchObject({ error: 'Only administrators may do this.', code: 'ADMIN_REQUIRED' });
+    for (const authorization of ['Bearer key', 'Bearer x', '']) {
+      const stranger = await ask(path, { headers: { authorization } });
+      expect([stranger.status, stranger.json()['code']]).toEqual([401, 'AUTHENTICATION_ERROR']);
+    }
     expect(calls).toEqual([]);
   });
 

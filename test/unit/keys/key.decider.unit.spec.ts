@@ -239,6 +239,7 @@ describe('expiring', () => {
 const changes = {
   restrict: command.restrict({ change: { models: ['a'] } }),
   rotate: command.rotate(),
+  rename: command.rename(),
   disable: command.disable(),
   enable: command.enable(),
   revoke: command.revoke(),

@@ -4,6 +4,7 @@ import { toInstant } from '../../../services/runtime.ts';
 
 export const KEY_ID = 'key_1';
 export const ACCOUNT = 'acct_live1';
+export const ADMIN = 'user_admin';
 export const OTHER_ACCOUNT = 'acct_live2';
 export const NOW = Date.parse('2026-11-20T09:30:00.000Z');
 export const DAY_MS = 86_400_000;
@@ -50,6 +51,21 @@ export const command = {
   }),
   disable: (change: Change<'DisableKey'> = {}): KeyCommand => ({ type: 'DisableKey', ...owned, reason: '', ...change }),
   enable: (change: Change<'EnableKey'> = {}): KeyCommand => ({ type: 'EnableKey', ...owned, reason: '', ...change }),
+  rename: (change: Change<'RenameKey'> = {}): KeyCommand => ({ type: 'RenameKey', ...owned, name: 'cd', ...change }),
+  suspend: (change: Change<'SuspendKey'> = {}): KeyCommand => ({
+    type: 'SuspendKey',
+    ...base,
+    by: ADMIN,
+    reason: '',
+    ...change,
+  }),
+  reinstate: (change: Change<'ReinstateKey'> = {}): KeyCommand => ({
+    type: 'ReinstateKey',
+    ...base,
+    by: ADMIN,
+    reason: '',
+    ...change,
+  }),
   revoke: (change: Change<'RevokeKey'> = {}): KeyCommand => ({ type: 'RevokeKey', ...owned, reason: '', ...change }),
   expire: (change: Change<'ExpireKey'> = {}): KeyCommand => ({ type: 'ExpireKey', ...owned, ...change }),
 };
