@@ -29,8 +29,11 @@ export interface ClientFace {
   readonly streamType: string | null;
   /** What keeps a silent stream open; null where the framing has no comment. */
   readonly keepAlive: string | null;
-  /** An error as a piece of a stream that has begun. `body` is the JSON text of the dialect's error. */
-  errorEvent(body: string): string;
+  /**
+   * An error as a piece of a stream that has begun; null where it has no place there, so that the connection is cut.
+   * `body` is the JSON text of the dialect's error.
+   */
+  errorEvent(body: string): string | null;
 }
 
 /** What was settled, for the end of an answer. */
@@ -47,6 +50,8 @@ export interface RelayCall {
   readonly model: string;
   /** The client wants its answer in pieces. */
   readonly streamed: boolean;
+  /** Where the body tells more of how its client hears than the route does. */
+  readonly face?: ClientFace;
   /** The bytes as the client sent them. */
   readonly raw: Buffer;
   /** What its model may have prices for, as far as the request tells: `hd:1024x1792`. */

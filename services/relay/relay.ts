@@ -89,6 +89,7 @@ export class Relay {
     const key = admission.authenticate(incoming.headers, incoming.query, operation.keyPlaces);
     const raw = await readBody(request, operation.maxBodyBytes ?? limits.maxBodyBytes, client, operation.bodyType);
     const call = await operation.read(raw, incoming, key);
+    client.face = call.face ?? client.face;
     const admitted = await admission.admit(key, call, requestId, idempotencyKey(request, call));
     if ('repeats' in admitted) await this.#replay(key.accountId, admitted.repeats, client, requestId);
     else await new CallExchange(this.#parts, admitted, call, client).run();

@@ -13,9 +13,10 @@ import { TokenCounting } from '../relay/http/tokenCounting.ts';
 import { chatOperations } from '../relay/operations/chats.ts';
 import { countOperations } from '../relay/operations/counts.ts';
 import { gatewayOperation } from '../relay/operations/gateway.ts';
-import { geminiCounting, geminiOperation } from '../relay/operations/gemini.ts';
+import { geminiCountings, geminiOperations } from '../relay/operations/gemini.ts';
+import { mediaOperations } from '../relay/operations/media.ts';
 import { storedResponseRoutes } from '../relay/operations/responses.routes.ts';
-import { countRoutes, geminiRoute, operationRoutes } from '../relay/operations/routes.ts';
+import { countRoutes, geminiRoutes, operationRoutes } from '../relay/operations/routes.ts';
 import type { PriceLookup, RateLimiter, Router, TokenEstimator } from '../relay/ports.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { Core } from './core.ts';
@@ -57,12 +58,12 @@ export function openOperations({ config, pool, runtime }: Core, parts: Operation
     uploadsOf: () => Promise.resolve(new Map()),
   });
   const counting = new TokenCounting({ admission, limiter, estimator, runtime, limits });
-  const [asking] = operationRoutes(relay, [geminiOperation({ maxDepth, spoken })]);
-  const [askingTokens] = countRoutes(counting, [geminiCounting(maxDepth)]);
+  const asking = operationRoutes(relay, geminiOperations({ maxDepth, spoken }));
+  const askingTokens = countRoutes(counting, geminiCountings(maxDepth));
   const relayRoutes: RelayRoute[] = [
-    ...operationRoutes(relay, [...chats, gateway]),
+    ...operationRoutes(relay, [...chats, gateway, ...mediaOperations({ maxDepth, spoken })]),
     ...countRoutes(counting, countOperations(maxDepth)),
-    ...(asking && askingTokens ? [geminiRoute(asking, askingTokens)] : []),
+    ...geminiRoutes(asking, askingTokens),
   ];
   const routes: readonly Route[] = [
     ...storedResponseRoutes(responses),

@@ -24,7 +24,8 @@ const STREAM_HEADERS = ['cache-control', 'no-cache, no-transform', 'x-accel-buff
  */
 export class ClientConnection implements RosterMember {
   rosterPlace = -1;
-  readonly face: ClientFace;
+  /** Changed at most once, before anything is sent. */
+  face: ClientFace;
   readonly #response: ServerResponse;
   readonly #limits: ClientLimits;
   readonly #timers: Timers;
@@ -120,8 +121,13 @@ export class ClientConnection implements RosterMember {
   fail(error: ApiError, requestId: string): void {
     const { status, body, headers } = renderError(error, this.face.dialect, requestId);
     const text = JSON.stringify(body);
-    if (this.#response.headersSent) this.end(this.face.errorEvent(text));
-    else this.sendJson(status, Object.entries(headers).flat(), text);
+    if (!this.#response.headersSent) {
+      this.sendJson(status, Object.entries(headers).flat(), text);
+      return;
+    }
+    const event = this.face.errorEvent(text);
+    if (event !== null) this.end(event);
+    else if (!this.#response.writableEnded) this.#response.destroy();
   }
 
   end(lastEvents: string | Buffer): void {

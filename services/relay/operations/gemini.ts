@@ -10,13 +10,21 @@ import type { CountOperation } from '../http/tokenCounting.ts';
 import type { Incoming, Operation } from '../operation.ts';
 import { geminiEmbedCall } from './embeddings/geminiEmbedCall.ts';
 
-/** Google's clients name model and method in the path: `/v1beta/models/gemini-2.5-flash:generateContent`. */
-export const GEMINI_PATH = '/v1beta/models/*';
+/**
+ * Google's clients name model and method in the path: `/v1beta/models/gemini-2.5-flash:generateContent`. Their official
+ * library asks for `v1` unless it is told otherwise.
+ */
+const GEMINI_PATHS = ['/v1beta/models/*', '/v1/models/*'] as const;
+type GeminiPath = (typeof GEMINI_PATHS)[number];
 
-/** What every method but `countTokens` does. */
-export function geminiOperation({ maxDepth, spoken }: { maxDepth: number; spoken: Spoken }): Operation {
+/** What every method but `countTokens` does, at each of the paths. */
+export function geminiOperations(setting: { maxDepth: number; spoken: Spoken }): readonly Operation[] {
+  return GEMINI_PATHS.map((path) => geminiOperation(path, setting));
+}
+
+function geminiOperation(path: GeminiPath, { maxDepth, spoken }: { maxDepth: number; spoken: Spoken }): Operation {
   return {
-    path: GEMINI_PATH,
+    path,
     dialect: 'gemini',
     keyPlaces: GEMINI_PLACES,
     face: geminiFace,
@@ -36,14 +44,15 @@ export function geminiOperation({ maxDepth, spoken }: { maxDepth: number; spoken
   };
 }
 
-export function geminiCounting(maxDepth: number): CountOperation {
-  return {
-    path: GEMINI_PATH,
+/** In the order of `geminiOperations`. */
+export function geminiCountings(maxDepth: number): readonly CountOperation[] {
+  return GEMINI_PATHS.map((path) => ({
+    path,
     keyPlaces: GEMINI_PLACES,
     face: GEMINI_WHOLE_FACE,
     read: (raw) => parseCountTokens(raw, maxDepth),
     answer: countTokensAnswer,
-  };
+  }));
 }
 
 export function countsTokens(target: string): boolean {

@@ -2,7 +2,7 @@ import type { RelayRoute } from '../../http/route.ts';
 import type { CountOperation, TokenCounting } from '../http/tokenCounting.ts';
 import type { Operation } from '../operation.ts';
 import type { Relay } from '../relay.ts';
-import { countsTokens, GEMINI_PATH } from './gemini.ts';
+import { countsTokens } from './gemini.ts';
 
 /** Every operation as a route; each reaches its upstream through the one engine that holds, meters and settles. */
 export function operationRoutes(relay: Relay, operations: readonly Operation[]): readonly RelayRoute[] {
@@ -26,11 +26,11 @@ export function countRoutes(counting: TokenCounting, operations: readonly CountO
   }));
 }
 
-/** Gemini's methods share one path, and one of them counts. */
-export function geminiRoute(asking: RelayRoute, counting: RelayRoute): RelayRoute {
-  return {
-    ...asking,
-    path: GEMINI_PATH,
-    handle: (request, response) => (countsTokens(request.url ?? '') ? counting : asking).handle(request, response),
-  };
+/** Gemini's methods share a path, and one of them counts. Both lists have the same paths, in the same order. */
+export function geminiRoutes(asking: readonly RelayRoute[], counting: readonly RelayRoute[]): readonly RelayRoute[] {
+  return asking.map((route, at) => ({
+    ...route,
+    handle: (request, response) =>
+      (countsTokens(request.url ?? '') ? (counting[at] ?? route) : route).handle(request, response),
+  }));
 }

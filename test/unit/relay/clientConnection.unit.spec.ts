@@ -109,6 +109,19 @@ describe('A whole answer', () => {
   });
 });
 
+describe('An answer that has no place for errors', () => {
+  it('is cut when it fails, so that nobody takes it for whole', async () => {
+    const { client, connection, response } = await call();
+    connection.face = { ...OPENAI_FACE, streamType: null, keepAlive: null, errorEvent: () => null };
+    connection.beginStream([], 'audio/mpeg');
+    connection.write(Buffer.from('sound'));
+    await client.until('sound');
+    connection.fail(new ApiError('bad_gateway'), 'r1');
+    await vi.waitFor(() => expect(response.destroyed).toBe(true));
+    expect(response.writableEnded).toBe(false);
+  });
+});
+
 describe('A streamed answer', () => {
   it('begins once, carries whole events and ends', async () => {
     const { client, connection } = await call();
