@@ -131,6 +131,20 @@ describe('Media named by URL', () => {
     });
   });
 
+  it('are fetched four at a time, and no further ones once they are too large together', async () => {
+    const parts = Array.from({ length: 12 }, (_, number) => image(`https://a/${String(number)}`));
+    const data = 'A'.repeat(5 * 1_048_576);
+    let fetched = 0;
+    const large = () => {
+      fetched += 1;
+      return Promise.resolve({ mime: 'image/png', data });
+    };
+    await expect(inlineMedia({ ...PROMPT, messages: [{ role: 'user', parts }] }, large)).rejects.toMatchObject({
+      code: 'invalid_request',
+    });
+    expect(fetched).toBe(8);
+  });
+
   it('fail the call when one cannot be fetched', async () => {
     const messages = [{ role: 'user' as const, parts: [image('https://a/1')] }];
     const broken = () => Promise.reject(new Error('no such host'));
