@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import { boundedCount } from '../../tokens/boundedCount.ts';
 import { exactCount } from '../../tokens/exactCount.ts';
 import { textOf, type ChatRequest } from './chatRequest.ts';
+import { countTexts } from './countTexts.ts';
 import type { Behaviour } from './directives.ts';
 
 export interface SimulatedUsage {
@@ -27,8 +27,6 @@ export interface Plan {
 const OPENING = ['This', 'is', 'a', 'simulated', 'answer.', 'You', 'said:'];
 const MAX_ECHOED_WORDS = 64;
 const MAX_WORD_LENGTH = 64;
-/** Beyond, the prompt is counted by its characters; the simulation shares its event loop with the relay. */
-const MAX_EXACT_CHARACTERS = 10_000;
 const ARGUMENT_PIECE = 12;
 
 /** Decides the answer to a request whose last user text, without directives, is `said`. */
@@ -88,9 +86,8 @@ function within(words: readonly string[], limit: number): { pieces: readonly str
 /** By OpenAI's rule of thumb: three tokens per message, one per name, three to begin the answer. */
 function countPrompt(request: ChatRequest): number {
   const texts = request.messages.flatMap(({ role, name, content }) => [role, name ?? '', textOf(content)]);
-  const ofTexts = boundedCount(texts, MAX_EXACT_CHARACTERS).reduce((sum, count) => sum + count, 0);
   const named = request.messages.filter(({ name }) => name !== undefined).length;
-  return ofTexts + 3 * request.messages.length + named + 3;
+  return countTexts(texts) + 3 * request.messages.length + named + 3;
 }
 
 function argumentPieces(said: string): string[] {

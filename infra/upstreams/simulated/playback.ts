@@ -1,6 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { Behaviour } from './directives.ts';
-import { ERROR_EVENT, type RenderedStream } from './renderAnswer.ts';
+import { ERROR_EVENT } from './sse.ts';
+
+/** Each a whole server-sent event, or some bytes of a body that has no events. */
+export interface RenderedStream {
+  readonly before: readonly (string | Buffer)[];
+  /** What is counted by where a stream is to break. */
+  readonly pieces: readonly (string | Buffer)[];
+  readonly after: readonly (string | Buffer)[];
+}
 
 type Pace = Pick<Behaviour, 'chunkDelayMs' | 'cutAfter' | 'errorAfter' | 'hang'>;
 
@@ -36,6 +44,7 @@ export function playStream(response: ServerResponse, stream: RenderedStream, pac
     finish();
   };
   response.once('close', () => clearTimeout(timer));
+  if (events.length === 0) response.flushHeaders();
   play();
 }
 
@@ -45,7 +54,7 @@ export function playHalf(response: ServerResponse, body: string, stop: 'cut' | '
   if (stop === 'cut') closeAfterFlush(response, onCut);
 }
 
-function script(stream: RenderedStream, pace: Pace): { events: readonly string[]; stop: Stop } {
+function script(stream: RenderedStream, pace: Pace): { events: RenderedStream['pieces']; stop: Stop } {
   const pieces = (count: number) => [...stream.before, ...stream.pieces.slice(0, count)];
   if (pace.cutAfter !== null) return { events: pieces(pace.cutAfter), stop: 'cut' };
   if (pace.errorAfter !== null) return { events: [...pieces(pace.errorAfter), ERROR_EVENT], stop: 'error' };

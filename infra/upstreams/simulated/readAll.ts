@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 
 /**
- * Reads a body and calls back once: with its text, or with null when it is larger than `maxBytes` (the rest is read and
+ * Reads a body and calls back once: with it, or with null when it is larger than `maxBytes` (the rest is read and
  * dropped). Never calls back when the sender leaves before the end.
  */
-export function readAll(request: IncomingMessage, maxBytes: number, done: (body: string | null) => void): void {
+export function readAll(request: IncomingMessage, maxBytes: number, done: (body: Buffer | null) => void): void {
   const chunks: Buffer[] = [];
   let bytes = 0;
   request.on('data', (chunk: Buffer) => {
@@ -13,7 +13,8 @@ export function readAll(request: IncomingMessage, maxBytes: number, done: (body:
     else chunks.length = 0;
   });
   request.on('end', () => {
+    const [first] = chunks;
     if (bytes > maxBytes) done(null);
-    else done((chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))?.toString('utf8') ?? '');
+    else done(first && chunks.length === 1 ? first : Buffer.concat(chunks));
   });
 }

@@ -1,16 +1,8 @@
 import type { Behaviour } from './directives.ts';
 import type { Plan, SimulatedUsage } from './planAnswer.ts';
-
-/** The same for every answer, so that the same request gives the same bytes. 2023-11-14. */
-const CREATED = 1_700_000_000;
-
-/** The stream of an answer, each a whole server-sent event. */
-export interface RenderedStream {
-  readonly before: readonly string[];
-  /** One per piece of the plan. */
-  readonly pieces: readonly string[];
-  readonly after: readonly string[];
-}
+import type { RenderedStream } from './playback.ts';
+import { CREATED } from './prepared.ts';
+import { sse } from './sse.ts';
 
 export function renderAnswer(plan: Plan, reported: Behaviour['usage']): string {
   const text = plan.pieces.join('');
@@ -33,6 +25,7 @@ export function renderAnswer(plan: Plan, reported: Behaviour['usage']): string {
   });
 }
 
+/** Each piece of the plan becomes one piece of the stream. */
 export function renderStream(plan: Plan, reported: Behaviour['usage'], includeUsage: boolean): RenderedStream {
   const head = { id: plan.id, object: 'chat.completion.chunk', created: CREATED, model: plan.model };
   const event = (delta: object, finishReason: string | null = null, usage: object | null = null) =>
@@ -55,19 +48,10 @@ export function renderStream(plan: Plan, reported: Behaviour['usage'], includeUs
   };
 }
 
-/** An event that announces a failure inside a stream. */
-export const ERROR_EVENT = sse({
-  error: { message: 'Simulated failure in the stream.', type: 'server_error', param: null, code: null },
-});
-
 function opening(plan: Plan): object {
   if (!plan.tool) return { role: 'assistant', content: '', refusal: null };
   const call = { index: 0, id: plan.tool.id, type: 'function', function: { name: plan.tool.name, arguments: '' } };
   return { role: 'assistant', content: null, tool_calls: [call] };
-}
-
-function sse(value: object): string {
-  return `data: ${JSON.stringify(value)}\n\n`;
 }
 
 /** What is said of the usage, true or false; null: nothing. */

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readAll } from './readAll.ts';
 import { SimulatedCalls, type SimulatedStats } from './simulatedCalls.ts';
 import type { BehaviourDefaults } from './directives.ts';
+import type { Operation } from './operation.ts';
+import { simulatedOperations } from './operations.ts';
+import { readAll } from './readAll.ts';
 import { renderError } from './renderError.ts';
 
 export interface SimulatedUpstreamOptions extends Partial<BehaviourDefaults> {
@@ -21,13 +23,14 @@ export interface SimulatedUpstream {
   close(): Promise<void>;
 }
 
-const MAX_BODY_BYTES = 33_554_432;
+/** Above the 64 MiB of images that the relay takes, with the boundaries that it writes between them. */
+const MAX_BODY_BYTES = 72 * 1_048_576;
 /** Above the client's own, so that it is the client who closes idle connections. */
 const KEEP_ALIVE_MS = 65_000;
 
 /**
- * Starts an upstream that needs no provider: OpenAI chat completions with deterministic answers, on loopback. What it
- * understands in the last user message is in `infra/upstreams/README.md`.
+ * Starts an upstream that needs no provider: OpenAI's operations and reranking with deterministic answers, on loopback.
+ * What it understands in prompts is in `infra/upstreams/README.md`.
  */
 export async function startSimulatedUpstream(options: SimulatedUpstreamOptions = {}): Promise<SimulatedUpstream> {
   const calls = new SimulatedCalls({
@@ -35,12 +38,14 @@ export async function startSimulatedUpstream(options: SimulatedUpstreamOptions =
     chunkDelayMs: options.chunkDelayMs ?? 0,
     chunks: options.chunks ?? null,
   });
+  const operations = simulatedOperations();
   const models = JSON.stringify({
     object: 'list',
     data: (options.models ?? ['simulated']).map((id) => ({ id, object: 'model', created: 0, owned_by: 'tallystick' })),
   });
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true }, (request, response) => {
-    if (request.method === 'POST' && request.url === '/v1/chat/completions') answerChat(calls, request, response);
+    const operation = request.method === 'POST' ? operations.get(request.url ?? '') : undefined;
+    if (operation) answerCall(calls, operation, request, response);
     else if (request.method === 'GET' && request.url === '/v1/models') answer(response, 200, models);
     else answer(response, 404, renderError(404, 'There is nothing here.'));
   });
@@ -58,10 +63,15 @@ export async function startSimulatedUpstream(options: SimulatedUpstreamOptions =
   };
 }
 
-function answerChat(calls: SimulatedCalls, request: IncomingMessage, response: ServerResponse): void {
-  readAll(request, MAX_BODY_BYTES, (body) => {
-    if (body === null) answer(response, 413, renderError(413, 'The body is too large.'));
-    else calls.answer(body, response);
+function answerCall(
+  calls: SimulatedCalls,
+  operation: Operation,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  readAll(request, MAX_BODY_BYTES, (bytes) => {
+    if (bytes === null) answer(response, 413, renderError(413, 'The body is too large.'));
+    else calls.answer(operation, { bytes, contentType: request.headers['content-type'] }, response);
   });
 }
 

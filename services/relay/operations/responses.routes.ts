@@ -1,4 +1,3 @@
-import { ApiError } from '../../http/errors.ts';
 import type { Call, Route } from '../../http/route.ts';
 import { cancellation, deleted, retrieved, type ResponseStore } from '../dialects/responses/storedResponses.ts';
 import type { CallerKey } from '../ports.ts';
@@ -23,8 +22,7 @@ export function storedResponseRoutes(store: ResponseStore | null): readonly Rout
     {
       ...at('POST', '/v1/responses/:id/cancel'),
       async handle({ params: { id = '' } }: Call, { accountId }: CallerKey): Promise<never> {
-        const refusal: ApiError = cancellation(await find(accountId, id));
-        throw refusal;
+        throw cancellation(await find(accountId, id));
       },
     },
   ];

@@ -1,10 +1,32 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RemoteMedia } from '../../../infra/upstreams/remoteMedia.ts';
 
 const PNG = Buffer.from('89504e470d0a1a0a', 'hex');
+
+type Answer = (response: ServerResponse) => void;
+const redirectTo =
+  (location: string): Answer =>
+  (response) =>
+    void response.writeHead(302, { location }).end();
+const file =
+  (type: string, body: Buffer | string): Answer =>
+  (response) =>
+    void response.writeHead(200, { 'content-type': type }).end(body);
+const notFound: Answer = (response) => void response.writeHead(404).end('internal detail');
+
+/** What lies at each path; null where nothing is ever answered. */
+const ANSWERS: Readonly<Record<string, Answer | null>> = {
+  '/image': file('image/png; charset=binary', PNG),
+  '/redirect': redirectTo('/image'),
+  '/loop': redirectTo('/loop'),
+  '/to-file': redirectTo('file:///etc/passwd'),
+  '/page': file('text/html', '<p>secret</p>'),
+  '/large': file('image/png', Buffer.alloc(1_001)),
+  '/silent': null,
+};
 
 let server: Server;
 let base: string;
@@ -15,30 +37,8 @@ let asked = 0;
 beforeAll(async () => {
   server = createServer((request, response) => {
     asked += 1;
-    switch (request.url) {
-      case '/image':
-        response.writeHead(200, { 'content-type': 'image/png; charset=binary' }).end(PNG);
-        return;
-      case '/redirect':
-        response.writeHead(302, { location: '/image' }).end();
-        return;
-      case '/loop':
-        response.writeHead(302, { location: '/loop' }).end();
-        return;
-      case '/to-file':
-        response.writeHead(302, { location: 'file:///etc/passwd' }).end();
-        return;
-      case '/page':
-        response.writeHead(200, { 'content-type': 'text/html' }).end('<p>secret</p>');
-        return;
-      case '/large':
-        response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.alloc(1_001));
-        return;
-      case '/silent':
-        return;
-      default:
-        response.writeHead(404).end('internal detail');
-    }
+    const answer = ANSWERS[request.url ?? ''];
+    if (answer !== null) (answer ?? notFound)(response);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   base = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;

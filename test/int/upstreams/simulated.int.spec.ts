@@ -102,7 +102,7 @@ describe('the simulated upstream', () => {
     const simulated = await start({ models: ['a', 'b'] });
     const client = new OpenAI({ baseURL: simulated.baseUrl, apiKey: 'none' });
     expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['a', 'b']);
-    expect((await fetch(`${simulated.baseUrl}/embeddings`, { method: 'POST' })).status).toBe(404);
+    expect((await fetch(`${simulated.baseUrl}/nothing`, { method: 'POST' })).status).toBe(404);
   });
 
   it('fails with the status it is told to', async () => {
