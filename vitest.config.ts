@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** The suffix of a test file says what it needs: `unit` nothing, `int` a Postgres, `engine` Redis and Kafka too, `e2e` the whole process. */
+/** The suffix of a test file says what it needs: `unit` nothing, `int` a Postgres, `engine` Redis, Kafka or Python too, `e2e` the whole process. */
 export default defineConfig({
   test: {
     // Two files at once keep two cores busy: most of the time a test waits for a database, a socket or a process.
@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'engines',
           include: ['test/**/*.engine.spec.ts'],
-          globalSetup: ['test/support/globalSetup.ts', 'test/support/engineSetup.ts'],
+          globalSetup: ['test/support/globalSetup.ts', 'test/support/engineSetup.ts', 'test/support/pythonSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -55,3 +55,12 @@ export const OLLAMA_CODE: Readonly<Partial<Record<ErrorCode, string>>> = {
   service_unavailable: 'OLLAMA_CONNECTION_ERROR',
   gateway_timeout: 'OLLAMA_CONNECTION_ERROR',
 };
+
+/** What AI Hub's table of errors advises for each of its types. */
+export const HUB_HINT = {
+  authentication_error: 'Check the API key, or sign in again.',
+  permission_error: 'Check what the key and the account may use.',
+  rate_limit_error: 'Wait before the next try, or raise the limit.',
+  invalid_request_error: 'Check the form of the request.',
+  server_error: 'Try again later.',
+} as const;

@@ -1,5 +1,5 @@
 import { ERRORS, type ApiError } from './errors.ts';
-import { CLAUDE, GEMINI_STATUS, OLLAMA_CODE, OPENAI } from './errorDialects.ts';
+import { CLAUDE, GEMINI_STATUS, HUB_HINT, OLLAMA_CODE, OPENAI } from './errorDialects.ts';
 import type { Dialect } from './route.ts';
 
 export interface RenderedError {
@@ -40,7 +40,8 @@ function body(error: ApiError, dialect: Dialect, requestId: string): object {
     case 'aihub': {
       // AI Hub's table knows one type for everything that is limited.
       const hubType = type === 'insufficient_quota' ? 'rate_limit_error' : type;
-      const about = { request_id: requestId, ...(param === null ? {} : { param }), ...extra };
+      const hint = HUB_HINT[hubType];
+      const about = { hint, request_id: requestId, ...(param === null ? {} : { param }), ...extra };
       return { success: false, error: { type: hubType, message, code, details: about } };
     }
     case 'gateway':
@@ -56,8 +57,8 @@ function claudeType(type: (typeof ERRORS)[keyof typeof ERRORS]['type']): string 
 }
 
 function ollamaCode({ code, param }: ApiError): string {
-  if (param === 'messages') return 'MISSING_MESSAGES';
-  if (param === 'prompt') return 'MISSING_PROMPT';
+  if (code === 'invalid_request' && param === 'messages') return 'MISSING_MESSAGES';
+  if (code === 'invalid_request' && param === 'prompt') return 'MISSING_PROMPT';
   return OLLAMA_CODE[code] ?? 'AI_SERVICE_ERROR';
 }
 

@@ -6,11 +6,11 @@ import type { Engine } from '../../infra/engines/engine.ts';
 import { startKafka, type KafkaEngine } from '../../infra/engines/kafka.ts';
 import { startRedis, type RedisEngine } from '../../infra/engines/redis.ts';
 
-const ADDRESSES = { redis: 'TEST_REDIS_URL', kafka: 'TEST_KAFKA_BROKERS' } as const;
+const ADDRESSES = { redis: 'TEST_REDIS_URL', kafka: 'TEST_KAFKA_BROKERS', python: 'TEST_PYTHON' } as const;
 
 /**
- * A suite that needs an engine; `suite` gets the address of the one that all suites share. Without that engine, which
- * happens outside CI only, the suite is reported as one test that was left out, with the reason.
+ * A suite that needs an engine; `suite` gets the address of the one that all suites share, of a Python the path of its
+ * program. Without that engine, which happens outside CI only, the suite is reported as one test that was left out, with the reason.
  */
 export function describeWith(engine: keyof typeof ADDRESSES, title: string, suite: (address: string) => void): void {
   const address = process.env[ADDRESSES[engine]];

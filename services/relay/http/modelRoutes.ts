@@ -80,9 +80,9 @@ export function modelRoutes(prices: PriceLookup, router: Router, clock: Clock): 
 
 type Caller = Parameters<Exclude<Route['dialect'], Dialect>>[0];
 
-/** Anthropic's clients state their version; Google's have a header of their own, or `?key=`. */
+/** Anthropic's clients state their version, wherever they put the key; Google's have a header of their own, or `?key=`. */
 function dialectOfCaller({ headers, query }: Caller): Dialect {
-  if (headers['x-api-key'] !== undefined && headers['anthropic-version'] !== undefined) return 'claude';
+  if (headers['anthropic-version'] !== undefined) return 'claude';
   return headers['x-goog-api-key'] !== undefined || query.has('key') ? 'gemini' : 'openai';
 }
 

@@ -1,15 +1,6 @@
 import type { PromptToCount } from '../call.ts';
 import { isObject, type Json } from '../wire/json.ts';
-
-/** Tokens that a provider's template adds to an object such as a message or a part, doubled to be safe. */
-const TOKENS_PER_OBJECT = 8;
-const TOKENS_PER_REQUEST = 64;
-/** More than the largest tile count of an image, a minute of audio or a page of a file that providers state. */
-const TOKENS_PER_ATTACHMENT = 6_000;
-/** An estimate for an image of unknown size. */
-const TYPICAL_ATTACHMENT = 800;
-const TYPICAL_PER_OBJECT = 3;
-const TYPICAL_PER_REQUEST = 3;
+import { AT_MOST, TYPICALLY } from './promptOverhead.ts';
 
 /** What of a request's body is no text of its prompt. */
 export interface BodyRules {
@@ -33,7 +24,7 @@ interface Size {
  */
 export function bodyTokenBound(body: Json, rules: BodyRules): number {
   const { texts, objects, attachments } = sizeOf(body, rules);
-  let bound = TOKENS_PER_REQUEST + objects * TOKENS_PER_OBJECT + attachments * TOKENS_PER_ATTACHMENT;
+  let bound = AT_MOST.request + objects * AT_MOST.message + attachments * AT_MOST.attachment;
   for (const text of texts) bound += Buffer.byteLength(text);
   return bound;
 }
@@ -43,7 +34,7 @@ export function bodyToCount(body: Json, rules: BodyRules): PromptToCount {
   const { texts, objects, attachments } = sizeOf(body, rules);
   return {
     texts,
-    overhead: TYPICAL_PER_REQUEST + objects * TYPICAL_PER_OBJECT + attachments * TYPICAL_ATTACHMENT,
+    overhead: TYPICALLY.request + objects * TYPICALLY.message + attachments * TYPICALLY.attachment,
   };
 }
 

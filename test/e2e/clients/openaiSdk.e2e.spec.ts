@@ -1,6 +1,9 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatPicos } from '../../../events/money.ts';
+import { DEFAULT_PRICE_BOOK, loadPriceBookFile } from '../../../infra/pricebook/loadPriceBookFile.ts';
+import { parsePriceBook } from '../../../services/billing/pricebook/priceBookFile.ts';
+import { charge } from '../../../services/billing/rating/charge.ts';
 import { Developer } from '../../support/developer.ts';
 import { bookedCall, startBookedService, usageCount, type BookedService } from './bookedService.ts';
 import { openai, saying, simulatedPrice } from './sdk.ts';
@@ -225,10 +228,14 @@ describe('the models that the official OpenAI client is told of', () => {
     expect(new Set(models.map(({ object, owned_by: owner }) => `${object} of ${owner}`))).toEqual(
       new Set(['model of tallystick']),
     );
-    for (const model of ids) {
+    const book = parsePriceBook(await loadPriceBookFile(DEFAULT_PRICE_BOOK));
+    expect(ids.toSorted()).toEqual(book.models.map(({ model }) => model).toSorted());
+    for (const { model, price } of book.models) {
       const { data, response } = await client.chat.completions.create({ ...saying('Hi'), model }).withResponse();
       expect(data.model).toBe(model);
-      expect(response.headers.get('x-tallystick-cost')).toMatch(model.endsWith(':free') ? /^0$/ : /^0\.\d+$/);
+      const usage = { uncachedInput: data.usage?.prompt_tokens ?? 0, outputText: data.usage?.completion_tokens ?? 0 };
+      const { picos } = charge(price, model, { usage, source: 'reported' });
+      expect(response.headers.get('x-tallystick-cost'), model).toBe(formatPicos(picos));
     }
   });
 

@@ -29,7 +29,12 @@ describe('An error', () => {
         type: 'rate_limit_error',
         message: 'The quota of the API key or account does not cover this call.',
         code: 'insufficient_quota',
-        details: { request_id: 'r1', param: 'model', limit: '5' },
+        details: {
+          hint: 'Wait before the next try, or raise the limit.',
+          request_id: 'r1',
+          param: 'model',
+          limit: '5',
+        },
       },
     });
     const missing = renderError(new ApiError('not_found'), 'aihub', 'r1').body;
@@ -102,6 +107,8 @@ describe('An error', () => {
     ['admin_required', null, 'ADMIN_REQUIRED'],
     ['invalid_request', 'messages', 'MISSING_MESSAGES'],
     ['invalid_request', 'prompt', 'MISSING_PROMPT'],
+    ['unsupported_parameter', 'messages', 'AI_SERVICE_ERROR'],
+    ['unsupported_parameter', 'prompt', 'AI_SERVICE_ERROR'],
     ['invalid_request', 'model', 'AI_SERVICE_ERROR'],
     ['no_channel', null, 'OLLAMA_CONNECTION_ERROR'],
     ['internal_error', null, 'AI_SERVICE_ERROR'],

@@ -85,7 +85,7 @@ describe('The list of models', () => {
     ['/v1/chat/models', {}, { object: 'list', data: [shown('a')] }],
     [
       '/v1/models',
-      { 'x-api-key': 'k', 'anthropic-version': '2023-06-01' },
+      { authorization: 'Bearer k', 'anthropic-version': '2023-06-01' },
       {
         data: [{ type: 'model', id: 'a', display_name: 'a', created_at: '1970-01-01T00:00:00Z', max_tokens: 1 }],
         has_more: false,

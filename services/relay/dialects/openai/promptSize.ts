@@ -1,14 +1,5 @@
+import { AT_MOST, TYPICALLY } from '../../usage/promptOverhead.ts';
 import type { ChatBody, ChatMessage } from './chatRequest.ts';
-
-/** Tokens that a provider's template adds: 3 per message and 3 of priming by the tokenizer's rules, doubled to be safe. */
-const TOKENS_PER_MESSAGE = 8;
-const TOKENS_PER_REQUEST = 64;
-/** More than the largest tile count of an image, a minute of audio or a page of a file that providers state. */
-const TOKENS_PER_ATTACHMENT = 6_000;
-/** An estimate for an image of unknown size. */
-const TYPICAL_ATTACHMENT = 800;
-const TYPICAL_PER_MESSAGE = 3;
-const TYPICAL_PER_REQUEST = 3;
 
 /** Members of a content part that hold an image, audio, video or file, inline or by reference. */
 const ATTACHED = ['image_url', 'input_audio', 'file', 'video_url', 'audio_url', 'image', 'audio', 'video', 'source'];
@@ -34,7 +25,7 @@ export function promptTokenBound(body: ChatBody): number {
   const { texts, messages, attachments } = promptTexts(body);
   // Some upstreams put further members, such as documents, into the prompt.
   collectMembers(body, NOT_IN_PROMPT, texts);
-  let bound = TOKENS_PER_REQUEST + messages * TOKENS_PER_MESSAGE + attachments * TOKENS_PER_ATTACHMENT;
+  let bound = AT_MOST.request + messages * AT_MOST.message + attachments * AT_MOST.attachment;
   for (const text of texts) bound += Buffer.byteLength(text);
   return bound;
 }
@@ -42,7 +33,8 @@ export function promptTokenBound(body: ChatBody): number {
 /** The texts to count and the fixed overhead to add, when no provider reported the prompt's tokens. */
 export function promptToCount(body: ChatBody): { texts: readonly string[]; overhead: number } {
   const { texts, messages, attachments } = promptTexts(body);
-  return { texts, overhead: TYPICAL_PER_REQUEST + messages * TYPICAL_PER_MESSAGE + attachments * TYPICAL_ATTACHMENT };
+  const overhead = TYPICALLY.request + messages * TYPICALLY.message + attachments * TYPICALLY.attachment;
+  return { texts, overhead };
 }
 
 /** Base64 data is an attachment, never text. */

@@ -3,10 +3,7 @@ import { OPENAI_FACE } from '../openai/face.ts';
 import { isObject, parseObject } from '../../wire/json.ts';
 
 /** How clients of `/v1/responses` hear: errors as OpenAI's, streams of named events. */
-export const RESPONSES_FACE: ClientFace = {
-  ...OPENAI_FACE,
-  errorEvent,
-};
+export const RESPONSES_FACE = { ...OPENAI_FACE, errorEvent } satisfies ClientFace;
 
 /**
  * The published event has its members beside `type`, OpenAI's servers put them into `error`; clients read either.
