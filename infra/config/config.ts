@@ -63,10 +63,29 @@ export const configSchema = z.object({
     .optional()
     .describe('signs access tokens; default: made once in DATA_DIR/secrets.json'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info').describe('pino level'),
+  REALTIME_ORIGINS: z
+    .string()
+    .regex(/^(\*|https?:\/\/[^\s,/]+(,https?:\/\/[^\s,/]+)*)$/, 'must be origins separated by commas, or *')
+    .optional()
+    .describe('origins whose pages may open realtime sessions, separated by commas; * for any; default: no page may'),
   STORE_RESPONSES: z
     .enum(['on', 'off'])
     .default('off')
     .describe('whether answers of /v1/responses are kept, sealed, for 30 days, so that clients may go on with them'),
+  OBJECT_STORE_URL: z
+    .string()
+    .regex(/^s3\+https?:\/\//)
+    .optional()
+    .describe('an S3-compatible bucket for files: s3+https://key:secret@host/bucket?region=…; default: DATA_DIR/objects'),
+  PUBLIC_URL: z
+    .string()
+    .regex(/^https?:\/\/[^\s?#]+$/)
+    .optional()
+    .describe('where agent platforms reach this relay to fetch uploaded files; default: http://HOST:PORT'),
+  MAX_FILE_BYTES: bytes(33_554_432).describe('largest uploaded file'),
+  MAX_ACCOUNT_FILE_BYTES: bytes(1_073_741_824).describe('all files of an account together'),
+  BATCH_MAX_LINES: z.coerce.number().int().min(1).max(50_000).default(10_000).describe('calls in one batch'),
+  BATCH_LINES_AT_ONCE: z.coerce.number().int().min(1).max(100).default(4).describe('calls of a batch that run at once'),
   MAX_BODY_BYTES: bytes(10_485_760).describe('largest request body of a relay route, in bytes'),
   MAX_BODY_DEPTH: z.coerce.number().int().min(8).max(1_000).default(64).describe('deepest nesting of a JSON body'),
   MAX_STREAM_BUFFER_BYTES: bytes(262_144).describe('bytes a client may leave unread before its call is ended'),

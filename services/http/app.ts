@@ -7,10 +7,10 @@ import express, {
 } from 'express';
 import helmet from 'helmet';
 import type { IncomingHttpHeaders } from 'node:http';
-import { StoreUnavailable } from '../../events/eventStore.ts';
 import type { KeyPlaces } from '../relay/http/presentedKey.ts';
 import type { CallerKey } from '../relay/ports.ts';
 import type { Runtime } from '../runtime.ts';
+import { asApiError } from './asApiError.ts';
 import { ApiError } from './errors.ts';
 import { renderError } from './renderError.ts';
 import { sendDownload } from './sendDownload.ts';
@@ -155,7 +155,7 @@ function errorHandler(runtime: Runtime): ErrorRequestHandler {
       next(error);
       return;
     }
-    const told = asApiError(error);
+    const told = asRouteError(error);
     const requestId = requestIdOf(response);
     if (told.code === 'internal_error') runtime.log.error({ error, requestId }, 'a management call failed');
     const { status, body, headers } = renderError(told, dialectOf(request, response), requestId);
@@ -163,10 +163,10 @@ function errorHandler(runtime: Runtime): ErrorRequestHandler {
   };
 }
 
-function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
-  if (error instanceof StoreUnavailable)
-    return new ApiError('service_unavailable', { retryAfterMs: 1_000, cause: error });
+/** Express and its body parser have errors of their own. */
+function asRouteError(error: unknown): ApiError {
+  const told = asApiError(error);
+  if (told.code !== 'internal_error' || error instanceof ApiError) return told;
   switch ((error as { type?: unknown } | null)?.type) {
     case 'entity.too.large':
       return new ApiError('request_too_large', { cause: error });

@@ -28,6 +28,12 @@ export const ERRORS = {
     retry: false,
     message: 'This API key may not use this model.',
   },
+  origin_not_allowed: {
+    status: 403,
+    type: 'permission_error',
+    retry: false,
+    message: 'Pages of this origin may not open realtime sessions.',
+  },
   admin_required: { status: 403, type: 'permission_error', retry: false, message: 'Only administrators may do this.' },
   max_keys_reached: {
     status: 403,

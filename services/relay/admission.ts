@@ -46,6 +46,9 @@ export interface Admitted extends AdmittedCall {
   readonly acceptedEvent: EncodedEvent;
 }
 
+/** What admission asks of a call. */
+export type AdmissibleCall = Pick<RelayCall, 'route' | 'model' | 'streamed' | 'raw' | 'bounds'>;
+
 /** The earlier call that holds this Idempotency-Key. */
 export interface Repeated {
   readonly repeats: string;
@@ -81,7 +84,7 @@ export class Admission {
    */
   async admit(
     key: CallerKey,
-    call: RelayCall,
+    call: AdmissibleCall,
     requestId: string,
     idempotencyKey: string | null,
   ): Promise<Admitted | Repeated> {
@@ -153,7 +156,7 @@ const AGENT_PROTOCOLS: ReadonlySet<Protocol> = new Set(['fastgpt', 'dify', 'coze
  */
 const UNSEEN_INPUT_TOKENS = 32_768;
 
-function withUnseen(bounds: Bounds, channels: readonly Channel[]): Bounds {
+export function withUnseen(bounds: Bounds, channels: readonly Channel[]): Bounds {
   if (!channels.some(({ protocol }) => AGENT_PROTOCOLS.has(protocol))) return bounds;
   return { ...bounds, inputTokens: bounds.inputTokens + UNSEEN_INPUT_TOKENS };
 }
@@ -162,7 +165,7 @@ function sha256(text: string | Buffer): string {
   return hash('sha256', text);
 }
 
-function refusalError(refusal: HoldRefusal): ApiError {
+export function refusalError(refusal: HoldRefusal): ApiError {
   switch (refusal.reason) {
     case 'concurrency':
       return new ApiError('concurrency_exceeded', { retryAfterMs: 1_000, extra: { limit: refusal.limit } });

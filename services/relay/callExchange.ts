@@ -83,14 +83,7 @@ export class CallExchange {
         verdict ??= passage;
         continue;
       }
-      const attempt = new UpstreamAttempt(
-        channel,
-        passage,
-        this.#call,
-        this.#client,
-        this.#headers,
-        this.#parts.runtime,
-      );
+      const attempt = new UpstreamAttempt(channel, passage, this.#client, this.#headers, this.#parts.runtime);
       const result = await attempt.run(this.#parts.upstream, this.#requestId);
       this.#attempts.push(attempt.record(this.#attempts.length + 1));
       this.#firstOutputAt = attempt.firstOutputAt;
@@ -217,7 +210,7 @@ export class CallExchange {
   }
 }
 
-function usedBy(reported: ReportedUsage = NOTHING_REPORTED): MeasuredUsage {
+export function usedBy(reported: ReportedUsage = NOTHING_REPORTED): MeasuredUsage {
   const usage = { ...reported.input, ...reported.output };
   return totalTokens(usage) === 0 ? NOTHING_USED : { usage, source: 'reported' };
 }
@@ -231,7 +224,7 @@ export function verdictError(verdict: Verdict): ApiError {
 }
 
 /** What a channel cannot carry is no fault of the channel. */
-function verdictOf(error: unknown): Verdict {
+export function verdictOf(error: unknown): Verdict {
   if (!(error instanceof ApiError)) throw error;
   const { code, message, retryAfterMs, param } = error;
   return { code, message, retryAfterMs, failOver: true, cool: 'none', coolMs: null, ...(param !== null && { param }) };

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { StoreUnavailable } from '../../events/eventStore.ts';
+import { asApiError } from '../http/asApiError.ts';
 import { ApiError } from '../http/errors.ts';
 import { Roster } from '../roster.ts';
 import type { Admission } from './admission.ts';
@@ -113,14 +113,6 @@ export class Relay {
     metrics.callRefused(told.code);
     client.fail(told, requestId);
   }
-}
-
-function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
-  if (error instanceof StoreUnavailable) {
-    return new ApiError('service_unavailable', { retryAfterMs: 1_000, cause: error });
-  }
-  return new ApiError('internal_error', { cause: error });
 }
 
 function idempotencyKey(request: IncomingMessage, call: RelayCall): string | null {

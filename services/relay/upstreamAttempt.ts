@@ -1,6 +1,6 @@
 import type { Attempt } from '../../events/request/request.events.ts';
 import type { Clock, Timers } from '../runtime.ts';
-import type { AnswerReading, Passage, RelayCall, ResponseHeaders } from './call.ts';
+import type { AnswerReading, Passage, ResponseHeaders } from './call.ts';
 import type { ClientConnection } from './http/clientConnection.ts';
 import { machineWord } from './machineWord.ts';
 import type { Channel, Upstream, UpstreamExchange, UpstreamFailure, UpstreamSink } from './ports.ts';
@@ -17,6 +17,9 @@ export type AttemptResult =
   | { readonly kind: 'cut'; readonly verdict: Verdict; readonly reading: AnswerReading }
   /** The client was gone before the answer was whole. */
   | { readonly kind: 'left'; readonly reading: AnswerReading | null };
+
+/** Who gets an answer: a client, or whoever stands for one that is not there. */
+export type Recipient = Pick<ClientConnection, 'gone' | 'whenGone' | 'whenDrained' | 'beginStream' | 'write'>;
 
 /** Error bodies are read this far; more tells nobody anything. */
 const ERROR_BODY_BYTES = 65_536;
@@ -37,8 +40,7 @@ export class UpstreamAttempt implements UpstreamSink {
   firstOutputAt: number | null = null;
   readonly #channel: Channel;
   readonly #passage: Passage;
-  readonly #call: RelayCall;
-  readonly #client: ClientConnection;
+  readonly #client: Recipient;
   readonly #streamHeaders: readonly string[];
   readonly #clock: Clock;
   readonly #timers: Timers;
@@ -57,14 +59,12 @@ export class UpstreamAttempt implements UpstreamSink {
   constructor(
     channel: Channel,
     passage: Passage,
-    call: RelayCall,
-    client: ClientConnection,
+    client: Recipient,
     streamHeaders: readonly string[],
     runtime: { readonly clock: Clock; readonly timers: Timers },
   ) {
     this.#channel = channel;
     this.#passage = passage;
-    this.#call = call;
     this.#client = client;
     this.#streamHeaders = streamHeaders;
     this.#clock = runtime.clock;
@@ -169,7 +169,7 @@ export class UpstreamAttempt implements UpstreamSink {
     const { failure } = reading;
     if (failure !== null) {
       const verdict = classifyAnswer(200, this.#headers, failure);
-      if (this.#nothingSent && (!this.#call.streamed || reading.received.isEmpty)) this.#refuse(verdict, reading);
+      if (this.#nothingSent && (pieces.length === 0 || reading.received.isEmpty)) this.#refuse(verdict, reading);
       else {
         this.#forwardPieces(reading, pieces);
         this.#cut(verdict, reading);

@@ -178,7 +178,7 @@ async function rebuildOne(core: Core, name: string, swap: 'never' | 'whenEqual' 
 const MASKED = '[masked]';
 /** Made on first use and kept in the data directory when the environment does not name them. */
 const KEPT_SECRETS: ReadonlySet<string> = new Set(['MASTER_KEY', 'JWT_SECRET']);
-const SECRETS: ReadonlySet<string> = new Set([...KEPT_SECRETS, 'KAFKA_PASSWORD']);
+const SECRETS: ReadonlySet<string> = new Set([...KEPT_SECRETS, 'KAFKA_PASSWORD', 'OBJECT_STORE_URL']);
 
 function settingsOf(config: Config, environment: Environment): readonly Setting[] {
   return Object.entries(configSchema.shape).map(([name, schema]) => {

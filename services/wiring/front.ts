@@ -39,6 +39,7 @@ export async function openFront(core: Core, readModels: ReadModels, metrics: Met
       api: {
         routes: [...relay.routes, ...management.routes],
         relayRoutes: relay.relayRoutes,
+        upgrades: relay.upgrades,
         authenticateUser: management.authenticateUser,
         isAdmin: management.isAdmin,
         authenticateKey: relay.admission.authenticate.bind(relay.admission),

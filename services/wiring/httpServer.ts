@@ -5,7 +5,7 @@ import type { Metrics } from '../../infra/telemetry/metrics.ts';
 import { createApp, type AppParts } from '../http/app.ts';
 import { ApiError } from '../http/errors.ts';
 import { probeRoutes, type Readiness } from '../http/probeRoutes.ts';
-import { createHttpServer } from '../http/server.ts';
+import { createHttpServer, type Upgrades } from '../http/server.ts';
 import type { Runtime, Timers } from '../runtime.ts';
 
 /** Sockets beside those of running calls: keep-alive, probes, management. */
@@ -18,6 +18,9 @@ export interface ListeningServer {
   /** Takes no further connection, and lets what has been answered reach its clients. */
   close(): Promise<void>;
 }
+
+/** What is served beside the probes. */
+export type Api = Omit<AppParts, 'runtime'> & { readonly upgrades?: Upgrades };
 
 /** A process without an API of its own answers probes only. */
 const NOBODY_SIGNS_IN: Pick<AppParts, 'authenticateUser' | 'isAdmin' | 'authenticateKey'> = {
@@ -34,10 +37,11 @@ export async function serveHttp(
   runtime: Runtime,
   metrics: Metrics,
   readiness: Readiness,
-  api: Omit<AppParts, 'runtime'> = { routes: [], relayRoutes: [], ...NOBODY_SIGNS_IN },
+  api: Api = { routes: [], relayRoutes: [], ...NOBODY_SIGNS_IN },
 ): Promise<ListeningServer> {
   const app = createApp({ ...api, routes: [...api.routes, ...probeRoutes(readiness, metrics)], runtime });
-  const server = createHttpServer(app, api.relayRoutes, config.MAX_IN_FLIGHT + SPARE_CONNECTIONS, runtime.ids);
+  const maxConnections = config.MAX_IN_FLIGHT + SPARE_CONNECTIONS;
+  const server = createHttpServer(app, api.relayRoutes, maxConnections, runtime.ids, api.upgrades);
   const baseUrl = await listen(server, config);
   return { baseUrl, close: () => closeServer(server, runtime.timers) };
 }

@@ -5,7 +5,7 @@ import { postgresResponses } from '../../infra/postgres/storedResponses.ts';
 import { RemoteMedia } from '../../infra/upstreams/remoteMedia.ts';
 import type { RelayRoute, Route } from '../http/route.ts';
 import { agentsRoute } from '../relay/operations/agents.routes.ts';
-import type { Admission } from '../relay/admission.ts';
+import { AGENTS } from '../relay/dialects/gateway/agents.ts';
 import { protocolsWith } from '../relay/dialects/protocols.ts';
 import { ownResponses } from '../relay/dialects/responses/storedResponses.ts';
 import type { ClientLimits } from '../relay/http/clientConnection.ts';
@@ -17,25 +17,23 @@ import { geminiCountings, geminiOperations } from '../relay/operations/gemini.ts
 import { mediaOperations } from '../relay/operations/media.ts';
 import { storedResponseRoutes } from '../relay/operations/responses.routes.ts';
 import { countRoutes, geminiRoutes, operationRoutes } from '../relay/operations/routes.ts';
-import type { PriceLookup, RateLimiter, Router, TokenEstimator } from '../relay/ports.ts';
 import type { Relay } from '../relay/relay.ts';
-import type { Core } from './core.ts';
+import { Closing, type Core } from './core.ts';
+import { openFiles, type FileParts } from './files.ts';
 
-export interface OperationParts {
+export interface OperationParts extends FileParts {
   readonly relay: Relay;
-  readonly admission: Admission;
-  readonly limiter: RateLimiter;
-  readonly router: Router;
-  readonly prices: PriceLookup;
-  readonly estimator: TokenEstimator;
   readonly limits: ClientLimits & { readonly maxBodyBytes: number };
 }
 
-/** Everything that clients can ask of upstreams, as routes. */
-export function openOperations({ config, pool, runtime }: Core, parts: OperationParts) {
+/** Everything that clients can ask of upstreams, and the files that go with it, as routes. */
+export async function openOperations(core: Core, parts: OperationParts) {
+  const { config, pool, runtime } = core;
   const { relay, admission, limiter, router, prices, estimator, limits } = parts;
+  const closing = new Closing();
   const maxDepth = config.MAX_BODY_DEPTH;
   const media = new RemoteMedia();
+  closing.add(() => media.close());
   const spoken = protocolsWith(media);
   const responses =
     config.STORE_RESPONSES === 'on'
@@ -48,6 +46,9 @@ export function openOperations({ config, pool, runtime }: Core, parts: Operation
     clock: runtime.clock,
     responsesOf: responses && (({ accountId }) => ownResponses(responses, accountId, notKept)),
   });
+  const operations = [...chats, ...mediaOperations({ maxDepth, spoken })];
+  const files = await openFiles(core, parts, operations);
+  closing.add(() => files.close());
   const gateway = gatewayOperation({
     maxDepth,
     spoken,
@@ -55,19 +56,21 @@ export function openOperations({ config, pool, runtime }: Core, parts: Operation
     limiter,
     ids: runtime.ids,
     log: runtime.log,
-    uploadsOf: () => Promise.resolve(new Map()),
+    uploadsOf: files.uploadsOf,
   });
   const counting = new TokenCounting({ admission, limiter, estimator, runtime, limits });
   const asking = operationRoutes(relay, geminiOperations({ maxDepth, spoken }));
   const askingTokens = countRoutes(counting, geminiCountings(maxDepth));
   const relayRoutes: RelayRoute[] = [
-    ...operationRoutes(relay, [...chats, gateway, ...mediaOperations({ maxDepth, spoken })]),
+    ...operationRoutes(relay, [...operations, gateway]),
+    ...files.relayRoutes,
     ...countRoutes(counting, countOperations(maxDepth)),
     ...geminiRoutes(asking, askingTokens),
   ];
   const routes: readonly Route[] = [
     ...storedResponseRoutes(responses),
-    agentsRoute({ router, prices, limiter, clock: runtime.clock, uploads: new Set() }),
+    agentsRoute({ router, prices, limiter, clock: runtime.clock, uploads: new Set(AGENTS) }),
+    ...files.routes,
   ];
-  return { relayRoutes, routes, close: () => media.close() };
+  return { relayRoutes, routes, close: () => closing.run() };
 }

@@ -19,10 +19,13 @@ import { Reaper } from '../relay/settlement/reaper.ts';
 import { StoredOutcomes } from '../relay/storedOutcomes.ts';
 import { Closing, type Core } from './core.ts';
 import { openOperations } from './operations.ts';
+import { openRealtime } from './realtime.ts';
 
 /** A hold outlives the longest call by this much. */
 const HOLD_MARGIN_MS = 60_000;
 const KEEP_ALIVE_MS = 12_000;
+/** The channel of test keys. */
+const SIMULATED = 'simulated';
 
 /**
  * Everything between a client's socket and an upstream's. Start it after the read models exist: holds read quotas there.
@@ -84,16 +87,9 @@ export async function openRelay(
     reaper.start();
     closing.add(() => reaper.stop());
 
-    const admission = new Admission({
-      keys,
-      prices,
-      router,
-      limiter,
-      holds,
-      settlements,
-      runtime,
-      holdMs: config.CALL_TOTAL_MS + HOLD_MARGIN_MS,
-    });
+    const holdMs = config.CALL_TOTAL_MS + HOLD_MARGIN_MS;
+    const admitting = { keys, prices, router, limiter, holds, settlements, runtime, holdMs };
+    const admission = new Admission(admitting);
     const limits = {
       maxBufferBytes: config.MAX_STREAM_BUFFER_BYTES,
       stallMs: config.CLIENT_STALL_MS,
@@ -114,8 +110,24 @@ export async function openRelay(
       commitAfterMs: KEEP_ALIVE_MS,
       limits,
     });
-    const operations = openOperations(core, { relay, admission, limiter, router, prices, estimator, limits });
+    const operations = await openOperations(core, {
+      ...admitting,
+      relay,
+      admission,
+      estimator,
+      upstream,
+      metrics: metrics.relay,
+      limits,
+    });
     closing.add(() => operations.close());
+    const realtime = await openRealtime(channels, SIMULATED, {
+      ...admitting,
+      estimator,
+      metrics: metrics.relay,
+      allowedOrigins: config.REALTIME_ORIGINS?.split(',') ?? [],
+      maxSessions: config.MAX_IN_FLIGHT,
+    });
+    closing.add(() => realtime.close());
     return {
       relay,
       admission,
@@ -125,6 +137,11 @@ export async function openRelay(
       router,
       simulated,
       keyFollower,
+      upgrades: realtime.upgrades,
+      /** Takes no new calls and sessions, and lets running ones end within the grace time. */
+      async drain(graceMs: number): Promise<void> {
+        await Promise.all([relay.drain(graceMs), realtime.drain(graceMs)]);
+      },
       relayRoutes: operations.relayRoutes,
       routes: [...modelRoutes(prices, router, runtime.clock), ...operations.routes],
       close: () => closing.run(),
@@ -143,7 +160,7 @@ function allChannels(
   environment: Readonly<Record<string, string | undefined>>,
 ): readonly ChannelSettings[] {
   const simulated = channelSettings({
-    name: 'simulated',
+    name: SIMULATED,
     models: '*',
     baseUrl: simulatedUrl,
     mode: 'test',

@@ -64,7 +64,7 @@ async function startRelay(config: Config, log: Log, environment: Environment): P
       baseUrl,
       async stop() {
         readiness.drain();
-        await front.relay.relay.drain(config.SHUTDOWN_GRACE_MS);
+        await front.relay.drain(config.SHUTDOWN_GRACE_MS);
         await server.close();
         await closing.run();
       },

@@ -50,7 +50,7 @@ export async function startService(config: Config, log: Log, environment: Enviro
       async stop(): Promise<void> {
         readiness.drain();
         // Goes on listening meanwhile: probes and new calls are told, and not merely turned away.
-        await relay.relay.drain(config.SHUTDOWN_GRACE_MS);
+        await relay.drain(config.SHUTDOWN_GRACE_MS);
         await server.close();
         await closing.run();
       },
