@@ -14,11 +14,14 @@ import type { Log } from '../../services/runtime.ts';
 import { untilAborted } from '../abortable.ts';
 import { closeRedis, connectRedis } from '../redis/connection.ts';
 import { assertNotEvicting, RedisUnavailable } from '../redis/evictionPolicy.ts';
+import type { BatchJob } from './batchJobs.ts';
 import { INVOICING_QUEUE, type InvoicingJob } from './invoicingJobs.ts';
 import { jobConnection, migrateJobs } from './jobDatabase.ts';
 
-type BackendQueue = Queue<InvoicingJob, unknown, string, InvoicingJob, unknown, string, IQueueBackend, unknown>;
-type BackendWorker = Worker<InvoicingJob, unknown, string, IQueueBackend, JobProgress, unknown>;
+/** Whatever a job of any queue carries. */
+export type JobData = InvoicingJob | BatchJob;
+type BackendQueue = Queue<JobData, unknown, string, JobData, unknown, string, IQueueBackend, unknown>;
+type BackendWorker = Worker<JobData, unknown, string, IQueueBackend, JobProgress, unknown>;
 export type JobQueue = Pick<
   BackendQueue,
   'add' | 'getJob' | 'getJobs' | 'retryJobs' | 'upsertJobScheduler' | 'getJobScheduler' | 'close' | 'disconnect'
@@ -41,8 +44,8 @@ export interface JobWorkerSettings {
 export interface JobBackend {
   /** To be awaited once, before the first queue or worker. Throws Error with the reason when jobs would not be safe there. */
   prepare(log: Log): Promise<void>;
-  queue(): JobQueue;
-  worker(processor: Processor<InvoicingJob, unknown>, settings: JobWorkerSettings): JobWorker;
+  queue(name?: string): JobQueue;
+  worker(processor: Processor<JobData, unknown>, settings: JobWorkerSettings, name?: string): JobWorker;
 }
 
 /** In the tables of a Postgres. */
@@ -100,9 +103,9 @@ function bullOn<B extends IQueueBackend, C>(
   const { Queue, Worker } = withBackend<IQueueBackend, C>(factory);
   const named = prefix === undefined ? {} : { prefix };
   return {
-    queue: () => new Queue<InvoicingJob, unknown>(INVOICING_QUEUE, { ...named, connection: connections.queue }),
-    worker: (processor, settings) =>
-      new Worker<InvoicingJob, unknown>(INVOICING_QUEUE, processor, {
+    queue: (name = INVOICING_QUEUE) => new Queue<JobData, unknown>(name, { ...named, connection: connections.queue }),
+    worker: (processor, settings, name = INVOICING_QUEUE) =>
+      new Worker<JobData, unknown>(name, processor, {
         ...named,
         ...settings,
         connection: connections.worker,

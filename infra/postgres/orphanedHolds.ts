@@ -3,6 +3,12 @@ import { z } from 'zod';
 import type { OrphanedHold, OrphanedHolds } from '../../services/relay/settlement/ports.ts';
 import { asStoreError } from './database.ts';
 
+/**
+ * Owns the holds of batches. It is no process, so it cannot be lost: a batch outlives the one that runs it, and its hold
+ * ends with its settlement or its deadline.
+ */
+export const BATCHES_OWNER = '00000000-0000-4000-8000-0000ba7c4e50';
+
 interface OrphanRow {
   readonly request_id: string;
   readonly deadline_ms: string;
@@ -27,9 +33,9 @@ export class PostgresOrphanedHolds implements OrphanedHolds {
        FROM public.holds h
        WHERE h.request_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
          AND (h.deadline < to_timestamp($1 / 1000.0)
-           OR NOT EXISTS (SELECT FROM public.relay_owners o WHERE o.owner = h.owner))
+           OR (h.owner <> $4 AND NOT EXISTS (SELECT FROM public.relay_owners o WHERE o.owner = h.owner)))
        ORDER BY h.request_id LIMIT $3`,
-      [options.now, options.after, options.limit],
+      [options.now, options.after, options.limit, BATCHES_OWNER],
     );
     return rows.map(toOrphan);
   }
