@@ -136,5 +136,6 @@ function listening(protocol: UpstreamProtocol, heard: (platformId: string) => vo
     decoder: (emit, channel, endUser) => protocol.decoder(overheard(emit), channel, endUser),
     streams: (headers) => protocol.streams(headers),
     whole: (text, emit, channel) => protocol.whole(text, overheard(emit), channel),
+    ...(protocol.statedError && { statedError: protocol.statedError.bind(protocol) }),
   };
 }

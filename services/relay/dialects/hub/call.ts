@@ -49,6 +49,6 @@ class HubCall implements RelayCall {
 
   async passage(channel: Channel, context: PassageContext): Promise<Passage> {
     const passage = await this.#inner.passage(channel, context);
-    return { request: passage.request, read: (headers) => new HubReading(passage.read(headers), this.streamed) };
+    return { ...passage, read: (headers) => new HubReading(passage.read(headers), this.streamed) };
   }
 }

@@ -3,14 +3,11 @@ import type { AnswerEvent, Emit } from '../../canonical/answer.ts';
 import type { ChannelQuirks } from '../../ports.ts';
 import type { ReportedUsage } from '../../usage/reported.ts';
 import { isObject, objectsIn, textIn, type Json } from '../../wire/json.ts';
-import { parseAnswer } from './chatAnswer.ts';
+import { errorIn, failureOf, parseAnswer } from './chatAnswer.ts';
 import { contentEvents } from './contentEvents.ts';
 import { readFinish } from './finishReasons.ts';
 import { atPath, readUsage } from './reportedUsage.ts';
 import { ToolLine } from './toolLine.ts';
-
-/** How much of an answer that is none is kept to be judged. */
-const EXCERPT_CHARACTERS = 65_536;
 
 interface Choice {
   readonly line: ToolLine;
@@ -34,9 +31,9 @@ export class AnswerEvents {
 
   take(chunk: Json): void {
     if (this.#over) return;
-    const failure = failureIn(chunk);
-    if (failure !== null) {
-      this.fail(failure);
+    const error = errorIn(chunk);
+    if (error !== null) {
+      this.fail(JSON.stringify({ error }));
       return;
     }
     const choices = objectsIn(chunk['choices']);
@@ -125,12 +122,12 @@ export class AnswerEvents {
   }
 }
 
-/** Emits the events of a whole answer; `failed` with an excerpt of the text when it is none. */
+/** Emits the events of a whole answer; `failed` with its error, or the beginning of the text, when it is none. */
 export function readWholeAnswer(text: string, emit: Emit, quirks: ChannelQuirks): void {
   const events = new AnswerEvents(emit, quirks);
   const answer = parseAnswer(text);
-  if (!answer || failureIn(answer.body) !== null) {
-    events.fail(text.slice(0, EXCERPT_CHARACTERS));
+  if (!answer) {
+    events.fail(failureOf(text));
     return;
   }
   events.take({ ...answer.body, choices: objectsIn(answer.body['choices']).map(withCallIndices) });
@@ -143,15 +140,6 @@ function withCallIndices(choice: Json): Json {
   if (!isObject(message)) return choice;
   const calls = objectsIn(message['tool_calls']).map((call, index) => ({ ...call, index }));
   return { ...choice, message: { ...message, tool_calls: calls } };
-}
-
-/** JSON text of the error that stands where an answer should; null for none. */
-function failureIn(chunk: Json): string | null {
-  const error = chunk['error'] || objectsIn(chunk['choices']).find((choice) => choice['error'])?.['error'];
-  if (error) return JSON.stringify({ error });
-  if (chunk['object'] === 'error') return JSON.stringify({ error: chunk });
-  const state = chunk['base_resp'];
-  return isObject(state) && state['status_code'] ? JSON.stringify(chunk) : null;
 }
 
 function isEmpty({ input, output }: ReportedUsage): boolean {

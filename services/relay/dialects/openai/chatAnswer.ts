@@ -1,3 +1,4 @@
+import { isObject, objectsIn, parseObject, type Json } from '../../wire/json.ts';
 import type { ChatRequest } from './chatRequest.ts';
 
 /** A whole chat completion: its JSON text without the blank lines or BOM that some upstreams put first, and parsed. */
@@ -6,21 +7,35 @@ export interface ChatAnswer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+/** How much of an answer that is none is kept to be judged. */
+const EXCERPT_CHARACTERS = 65_536;
+
 /** The answer, or null when the text is an error in disguise: not JSON, not an object, or without choices. */
 export function parseAnswer(received: string): ChatAnswer | null {
   const text = received.trim();
-  try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body !== 'object' || body === null || !Array.isArray((body as ChatAnswer['body'])['choices']))
-      return null;
-    const answer = body as ChatAnswer['body'];
-    const failed =
-      answer['error'] ?? (answer['choices'] as { error?: unknown }[]).find((choice) => choice.error)?.error;
-    return failed ? null : { text, body: answer };
-  } catch {
-    // The caller classifies the text as an upstream failure.
-    return null;
-  }
+  const body = parseObject(text);
+  const choices = body?.['choices'];
+  const isAnswer = body && Array.isArray(choices) && choices.every(isObject) && errorIn(body) === null;
+  return isAnswer ? { text, body } : null;
+}
+
+/** What came in place of an answer, for its judgement: the beginning of the text, or the error of a choice. */
+export function failureOf(received: string): string {
+  const error = errorOfChoice(parseObject(received.trim())?.['choices']);
+  return error ? JSON.stringify({ error }) : received.slice(0, EXCERPT_CHARACTERS);
+}
+
+/** The error that an upstream states under 200, in an answer or a chunk of one; null for none. */
+export function errorIn(body: Json): unknown {
+  const error = body['error'] || errorOfChoice(body['choices']);
+  if (error) return error;
+  if (body['object'] === 'error') return body;
+  const state = body['base_resp'];
+  return isObject(state) && state['status_code'] ? state : null;
+}
+
+function errorOfChoice(choices: unknown): unknown {
+  return objectsIn(choices).find((choice) => choice['error'])?.['error'];
 }
 
 interface Choice {

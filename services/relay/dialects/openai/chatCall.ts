@@ -29,11 +29,7 @@ export class ChatCall implements RelayCall {
   readonly #request: ChatRequest;
   readonly #spoken: (protocol: Protocol) => UpstreamProtocol;
 
-  constructor(
-    request: ChatRequest,
-    spoken: (protocol: Protocol) => UpstreamProtocol,
-    route = '/v1/chat/completions',
-  ) {
+  constructor(request: ChatRequest, spoken: (protocol: Protocol) => UpstreamProtocol, route = '/v1/chat/completions') {
     this.route = route;
     this.#request = request;
     this.#spoken = spoken;

@@ -1,15 +1,12 @@
 import type { AnswerReading, Billed } from '../../call.ts';
 import type { ChannelQuirks } from '../../ports.ts';
 import { NOTHING_REPORTED, type ReportedUsage } from '../../usage/reported.ts';
-import { asOneChunk, chunkTemplate, parseAnswer, type ChatAnswer } from './chatAnswer.ts';
+import { asOneChunk, chunkTemplate, failureOf, parseAnswer, type ChatAnswer } from './chatAnswer.ts';
 import { streamEnding, withCost } from './chatReply.ts';
 import type { ChatRequest } from './chatRequest.ts';
 import { ChatStream } from './chatStream.ts';
 import { ReceivedOutput } from './receivedOutput.ts';
 import { atPath, readUsage } from './reportedUsage.ts';
-
-/** How much of an answer that is none is kept to be judged. */
-const EXCERPT_CHARACTERS = 65_536;
 
 /** An upstream's stream on its way to a client of the same dialect. */
 export class StreamedChat implements AnswerReading {
@@ -93,7 +90,7 @@ export class WholeChat implements AnswerReading {
     const text = Buffer.concat(this.#chunks).toString('utf8');
     this.#answer = parseAnswer(text);
     if (!this.#answer) {
-      this.#failure = text.slice(0, EXCERPT_CHARACTERS);
+      this.#failure = failureOf(text);
       return '';
     }
     this.received.add(this.#answer.body['choices']);

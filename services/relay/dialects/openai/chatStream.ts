@@ -1,7 +1,7 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { ChannelQuirks } from '../../ports.ts';
 import { isObject, parseObject, type Json } from '../../wire/json.ts';
-import { chunkTemplate } from './chatAnswer.ts';
+import { chunkTemplate, errorIn } from './chatAnswer.ts';
 import { shapeOf, type ChunkShape } from './chunkShape.ts';
 import { rewritten, textAsSent, usageAtPath, type ForwardRules } from './forwardedChunk.ts';
 import type { ReceivedOutput } from './receivedOutput.ts';
@@ -179,7 +179,7 @@ export class ChatStream {
     const stated = usageAtPath(chunk, rules) ?? chunk['usage'];
     const usage = isObject(stated) ? stated : null;
     if (usage) this.#usage = this.#usage && isEmptyUsage(usage) ? this.#usage : usage;
-    this.#failure = chunk['error'] || errorOfChoice(chunk['choices']) || null;
+    this.#failure = errorIn(chunk);
     if (this.#failure) return;
     const carried = this.#received.add(chunk['choices']);
     // Azure begins with a chunk that has no id of its own.
@@ -200,11 +200,6 @@ export class ChatStream {
   #write(json: string): void {
     this.#forward += `data: ${json.includes('\n') ? json.replaceAll('\n', ' ') : json}\n\n`;
   }
-}
-
-function errorOfChoice(choices: unknown): unknown {
-  if (!Array.isArray(choices)) return undefined;
-  return (choices as readonly ({ error?: unknown } | null)[]).find((choice) => choice?.error)?.error;
 }
 
 function isEmptyUsage(usage: Json): boolean {
