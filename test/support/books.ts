@@ -62,8 +62,18 @@ export class Books {
     await this.pool.end();
   }
 
+  /** What the record says of one call; null when it has none. */
+  async call(requestId: string): Promise<RecordedCall | null> {
+    return (await this.#recorded('stream = $1', `request-${requestId}`)).get(requestId) ?? null;
+  }
+
   /** Every call of the record, by request id. */
   async calls(): Promise<ReadonlyMap<string, RecordedCall>> {
+    return this.#recorded('stream LIKE $1', 'request-%');
+  }
+
+  /** `condition`: which streams, by the parameter `$1`. */
+  async #recorded(condition: string, parameter: string): Promise<ReadonlyMap<string, RecordedCall>> {
     const { rows } = await this.pool.query<RecordedRow>(
       `SELECT substr(stream, 9) AS "requestId",
          count(*) FILTER (WHERE type = 'RequestAccepted')::int AS accepted,
@@ -75,7 +85,8 @@ export class Books {
          max(data::jsonb ->> 'source') FILTER (WHERE type = 'UsageRecorded') AS source,
          max(type) FILTER (WHERE type IN ('RequestCompleted', 'RequestFailed', 'RequestAborted')) AS ending,
          max((data::jsonb ->> 'heldTokens')::int) AS "heldTokens", max(data::jsonb ->> 'heldPicos') AS "heldPicos"
-       FROM events WHERE stream LIKE 'request-%' GROUP BY stream`,
+       FROM events WHERE ${condition} GROUP BY stream`,
+      [parameter],
     );
     return new Map(
       rows.map((row) => [

@@ -230,7 +230,7 @@ describe('A failure under a success status', () => {
     [{ object: 'error', message: 'down', code: 400 }, { error: { object: 'error', message: 'down', code: 400 } }],
     [
       { base_resp: { status_code: 1_008, status_msg: 'no balance' } },
-      { base_resp: { status_code: 1_008, status_msg: 'no balance' } },
+      { error: { status_code: 1_008, status_msg: 'no balance' } },
     ],
   ])('is seen in %j, and nothing follows it', (stated, error) => {
     const events = decoded([

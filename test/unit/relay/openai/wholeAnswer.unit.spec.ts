@@ -76,12 +76,17 @@ describe('A whole answer from upstream', () => {
     '{"detail":"down"}',
     '{"error":{"message":"down"}}',
     '{"error":"down","choices":[]}',
-    '{"choices":[{"index":0,"error":{"message":"down"},"finish_reason":"error"}]}',
     '{"choices":[],"base_resp":{"status_code":1008,"status_msg":"no balance"}}',
     '{"choices":null,"base_resp":{"status_code":1008}}',
     '{"choices":[null]}',
   ])('is none when it is %s', (text) => {
     expect(read(text)).toEqual([{ type: 'failed', error: text }]);
+  });
+
+  it('is none when a choice has an error, which is found where errors are looked for', () => {
+    const error = { code: 429, message: 'down' };
+    const text = JSON.stringify({ choices: [{ index: 0, error, finish_reason: 'error' }] });
+    expect(read(text)).toEqual([{ type: 'failed', error: JSON.stringify({ error }) }]);
   });
 
   it('that is none is kept in part', () => {
