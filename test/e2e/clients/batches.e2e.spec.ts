@@ -1,4 +1,5 @@
-import OpenAI, { toFile } from 'openai';
+import type OpenAI from 'openai';
+import { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Developer } from '../../support/developer.ts';
 import { bookedCall, startBookedService, type BookedService } from './bookedService.ts';
