@@ -76,7 +76,9 @@ export const configSchema = z.object({
     .string()
     .regex(/^s3\+https?:\/\//)
     .optional()
-    .describe('an S3-compatible bucket for files: s3+https://key:secret@host/bucket?region=…; default: DATA_DIR/objects'),
+    .describe(
+      'an S3-compatible bucket for files: s3+https://key:secret@host/bucket?region=…; default: DATA_DIR/objects',
+    ),
   PUBLIC_URL: z
     .string()
     .regex(/^https?:\/\/[^\s?#]+$/)

@@ -55,7 +55,11 @@ function contextOf(accountId: string, id: string): string {
 }
 
 function sealed(key: Buffer, accountId: string, response: StoredResponse): Buffer {
-  const { nonce, ciphertext, tag } = seal(key, Buffer.from(JSON.stringify(response)), contextOf(accountId, response.id));
+  const { nonce, ciphertext, tag } = seal(
+    key,
+    Buffer.from(JSON.stringify(response)),
+    contextOf(accountId, response.id),
+  );
   return Buffer.concat([nonce, tag, ciphertext]);
 }
 
