@@ -83,6 +83,8 @@ export interface Passage {
    * null where they do not.
    */
   statedError?(text: string): string | null;
+  /** After a refusal: whether the channel may do better when it is asked once more, because something was learned from it. */
+  learnsFrom?(status: number, text: string): boolean;
 }
 
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -75,8 +75,9 @@ export class CallExchange {
   async #attemptChannels(): Promise<void> {
     let verdict: Verdict | null = null;
     let blocked = NOTHING_USED;
-    for (const channel of this.#admitted.channels) {
-      if (this.#client.gone) break;
+    const { channels } = this.#admitted;
+    for (let at = 0, channel = channels[at]; channel && !this.#client.gone; channel = channels[at]) {
+      at += 1;
       const pending = this.#passage(channel);
       const passage = pending instanceof Promise ? await pending : pending;
       if ('code' in passage) {
@@ -93,6 +94,10 @@ export class CallExchange {
         return;
       }
       verdict = result.verdict;
+      if (result.again === true) {
+        at -= 1;
+        continue;
+      }
       if (verdict.code === 'content_filter') blocked = usedBy(result.reported);
       if (!verdict.failOver) break;
     }

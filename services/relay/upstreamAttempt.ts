@@ -12,7 +12,14 @@ import type { ReportedUsage } from './usage/reported.ts';
 export type AttemptResult =
   | { readonly kind: 'answered'; readonly reading: AnswerReading }
   /** Nothing reached the client, so another channel may be tried, unless the client has left. */
-  | { readonly kind: 'refused'; readonly verdict: Verdict; readonly reported?: ReportedUsage }
+  | {
+      readonly kind: 'refused';
+      readonly verdict: Verdict;
+      /** What was used nevertheless. */
+      readonly reported?: ReportedUsage;
+      /** The same channel may do better when it is asked once more. */
+      readonly again?: boolean;
+    }
   /** The upstream failed after output; what was received is billed and the client is told in the stream. */
   | { readonly kind: 'cut'; readonly verdict: Verdict; readonly reading: AnswerReading }
   /** The client was gone before the answer was whole. */
@@ -152,7 +159,10 @@ export class UpstreamAttempt implements UpstreamSink {
 
   #finish(): void {
     if (!this.#reading) {
-      this.#refuse(this.#judged(this.#status ?? 502, Buffer.concat(this.#errorBody).toString('utf8')));
+      const status = this.#status ?? 502;
+      const text = Buffer.concat(this.#errorBody).toString('utf8');
+      const again = this.#passage.learnsFrom?.(status, text) ?? false;
+      this.#settle('refused', { kind: 'refused', verdict: this.#judged(status, text), again });
       return;
     }
     this.#forward(this.#reading, this.#reading.end());

@@ -26,6 +26,8 @@ export interface UpstreamProtocol {
   whole(text: string, emit: Emit, channel: Channel): void;
   /** As `Passage.statedError`. */
   statedError?(text: string): string | null;
+  /** As `Passage.learnsFrom`. */
+  learnsFrom?(status: number, text: string, channel: Channel): boolean;
 }
 
 export interface AskedPrompt extends ChatPrompt {
@@ -65,6 +67,7 @@ export async function cross(
     request,
     read: (headers) => new CrossedAnswer(protocol, writer, channel, context, headers),
     ...(protocol.statedError && { statedError: protocol.statedError.bind(protocol) }),
+    learnsFrom: (status, text) => protocol.learnsFrom?.(status, text, channel) ?? false,
   };
 }
 

@@ -17,11 +17,17 @@ export function measureUsage(
   estimator: TokenEstimator,
   whole: boolean,
 ): MeasuredUsage | Promise<MeasuredUsage> {
-  const input = reported.input && totalTokens(reported.input) > 0 ? reported.input : null;
+  const input = reported.input && (totalTokens(reported.input) > 0 || hasNoPrompt(call)) ? reported.input : null;
   const output = reported.output && (totalTokens(reported.output) > 0 || received.isEmpty) ? reported.output : null;
   const countsAnswer = output === null || (!whole && !received.isEmpty);
   if (input && !countsAnswer) return { usage: { ...input, ...output, ...reported.other }, source: 'reported' };
   return estimateMissing(input, output, countsAnswer, reported, received, call, estimator);
+}
+
+/** What has no tokens by its kind, such as a moderation, was reported rightly as having none. */
+function hasNoPrompt(call: { promptToCount(): PromptToCount }): boolean {
+  const { texts, overhead } = call.promptToCount();
+  return overhead === 0 && texts.length === 0;
 }
 
 async function estimateMissing(

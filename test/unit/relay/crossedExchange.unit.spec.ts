@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { chunk, PLAIN_QUIRKS, sse } from './chatFixtures.ts';
 import { JSON_HEAD, settleDown, SSE_HEAD, startExchange } from './exchangeHarness.ts';
 
 const gemini = (...fragments: readonly object[]) =>
@@ -79,6 +80,50 @@ describe('A channel that cannot carry a call', () => {
       ended: { type: 'RequestFailed', code: 'unsupported_parameter', httpStatus: 400, attempts: [] },
     });
     expect(call.told).toEqual(['slot freed', 'idempotency forgotten']);
+  });
+});
+
+describe('A channel that does not know stream_options', () => {
+  const REFUSAL = JSON.stringify({ error: { message: 'Unrecognized request argument: stream_options' } });
+  const bodyOf = (call: Awaited<ReturnType<typeof begun>>) =>
+    JSON.parse(call.current().call.request.body?.toString() ?? '') as Record<string, unknown>;
+
+  it('is asked once more without them, and not with them again', async () => {
+    const quirks = { ...PLAIN_QUIRKS };
+    const call = await begun({ body: { stream: true }, channels: [{ quirks }] });
+    expect(bodyOf(call)).toHaveProperty('stream_options');
+    call.current().head(400, JSON_HEAD).data(REFUSAL).end();
+    await settleDown();
+    expect(call.attempts).toHaveLength(2);
+    expect(call.current().call.channel.name).toBe('channel-1');
+    expect(bodyOf(call)).not.toHaveProperty('stream_options');
+    call
+      .current()
+      .head()
+      .data(sse(chunk({ delta: { content: 'one' }, finish: 'stop' }), '[DONE]'))
+      .end();
+    await call.done;
+    expect(call.settled()).toMatchObject({
+      usage: { source: 'estimated' },
+      ended: { type: 'RequestCompleted', attempts: [{ outcome: 'refused', status: 400 }, { outcome: 'answered' }] },
+    });
+    const next = await begun({ body: { stream: true }, channels: [{ quirks }] });
+    expect(bodyOf(next)).not.toHaveProperty('stream_options');
+    next.current().head(400, JSON_HEAD).data(REFUSAL).end();
+    await next.done;
+    expect(next.attempts).toHaveLength(1);
+  });
+
+  it('is not asked again for another fault, or when nothing was streamed', async () => {
+    for (const [body, text] of [
+      [{ stream: true }, '{"error":{"message":"bad"}}'],
+      [{}, REFUSAL],
+    ] as const) {
+      const call = await begun({ body, channels: [{ quirks: { ...PLAIN_QUIRKS } }] });
+      call.current().head(400, JSON_HEAD).data(text).end();
+      await call.done;
+      expect(call.attempts).toHaveLength(1);
+    }
   });
 });
 

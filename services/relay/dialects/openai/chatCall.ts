@@ -8,6 +8,7 @@ import { StreamedChat, WholeChat } from './chatReading.ts';
 import { parseChatRequest, type ChatRequest } from './chatRequest.ts';
 import { chatWriter } from './chatWriter.ts';
 import { promptToCount, promptTokenBound } from './promptSize.ts';
+import { hasRefusedStreamOptions } from './streamOptions.ts';
 import { upstreamBody } from './upstreamBody.ts';
 
 /** `POST /v1/chat/completions`. Throws ApiError for a body that is not one. */
@@ -81,6 +82,7 @@ export class ChatCall implements RelayCall {
         request.streamed && isEventStream(headers)
           ? new StreamedChat(request, quirks, renameTo)
           : new WholeChat(request, quirks),
+      learnsFrom: (status, text) => request.streamed && hasRefusedStreamOptions(quirks, status, text),
     };
   }
 

@@ -3,6 +3,7 @@ import type { AnswerFormat, Reasoning, Tool, ToolChoice } from '../../canonical/
 import type { Channel } from '../../ports.ts';
 import type { Json } from '../../wire/json.ts';
 import { promptMessages } from './promptMessages.ts';
+import { takesStreamOptions } from './streamOptions.ts';
 
 /** OpenAI takes no more. */
 const MAX_STOPS = 4;
@@ -22,7 +23,7 @@ export function promptBody(prompt: AskedPrompt, { upstreamModel, quirks }: Chann
     model: upstreamModel,
     messages: promptMessages(prompt),
     stream: prompt.streamed,
-    stream_options: prompt.streamed && quirks.supportsStreamOptions ? { include_usage: true } : null,
+    stream_options: prompt.streamed && takesStreamOptions(quirks) ? { include_usage: true } : null,
     n: choices > 1 ? choices : null,
     temperature: sampling.temperature,
     top_p: sampling.topP,

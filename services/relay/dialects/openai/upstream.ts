@@ -3,6 +3,7 @@ import { isEventStream } from '../../wire/contentType.ts';
 import { readWholeAnswer } from './answerEvents.ts';
 import { ChunkDecoder } from './chunkDecoder.ts';
 import { promptBody } from './promptBody.ts';
+import { hasRefusedStreamOptions } from './streamOptions.ts';
 
 /** Chat completions, as OpenAI and the many that are like it speak them. */
 export const openaiProtocol: UpstreamProtocol = {
@@ -20,4 +21,5 @@ export const openaiProtocol: UpstreamProtocol = {
   decoder: (emit, { quirks }) => new ChunkDecoder(emit, quirks),
   streams: isEventStream,
   whole: (text, emit, { quirks }) => readWholeAnswer(text, emit, quirks),
+  learnsFrom: (status, text, { quirks }) => hasRefusedStreamOptions(quirks, status, text),
 };

@@ -1,5 +1,6 @@
 import type { ChannelQuirks } from '../../ports.ts';
 import type { ChatRequest } from './chatRequest.ts';
+import { takesStreamOptions } from './streamOptions.ts';
 
 /** Fields of ours that no provider knows. */
 const RELAY_FIELDS = ['usage'];
@@ -27,7 +28,7 @@ export function upstreamBody(
   if (Object.hasOwn(body, otherField)) drops.push(otherField);
   set(quirks.maxTokensField, maxOutput);
 
-  if (request.streamed && quirks.supportsStreamOptions) {
+  if (request.streamed && takesStreamOptions(quirks)) {
     if (body.stream_options?.include_usage !== true)
       set('stream_options', { ...body.stream_options, include_usage: true });
   } else if (Object.hasOwn(body, 'stream_options')) drops.push('stream_options');
