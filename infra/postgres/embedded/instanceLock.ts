@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { link, mkdir, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, open, realpath, rm, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 
 /** What a running instance tells about itself. */
@@ -16,8 +17,11 @@ export class InstanceRunning extends Error {
 
 /** A running instance answers at once unless it is stopped or swamped. */
 const ANSWER_MS = 1_000;
-/** A socket's path fits 104 to 108 bytes; while a dead one is moved aside its name is longer. */
-const MAX_PATH_BYTES = 85;
+/** A socket's path fits 104 to 108 bytes. */
+const MAX_PATH_BYTES = 100;
+/** Removing a dead socket takes as long as asking it, a second at most. */
+const STALE_GUARD_MS = 10_000;
+const GUARD_PAUSE_MS = 20;
 
 /**
  * Makes this process the only one on a data directory, until the result is called or the process dies. The lock is a
@@ -32,7 +36,7 @@ export async function acquireInstanceLock(dataDir: string, describe: () => Insta
     if (server) return () => closed(server);
     const running = await ask(socketPath);
     if (running) throw new InstanceRunning(message(dataDir, running));
-    await moveDeadSocketAside(socketPath);
+    await removeDeadSocket(socketPath);
   }
 }
 
@@ -120,15 +124,36 @@ function parse(answer: string): InstanceInfo | 'silent' {
   }
 }
 
-/** Moving is atomic, so of several starters one moves it; if that caught the new owner's socket, it is put back. */
-async function moveDeadSocketAside(socketPath: string): Promise<void> {
-  const aside = `${socketPath}.${String(process.pid)}`;
+/**
+ * Removes a socket whose owner is dead. One process at a time does it, and looks again before: otherwise a slow one would
+ * remove the socket of whoever was faster. Where another one is at it, this waits a moment; the caller tries again.
+ */
+async function removeDeadSocket(socketPath: string): Promise<void> {
+  const guard = `${socketPath}.guard`;
+  if (!(await created(guard))) {
+    await removeStale(guard);
+    await delay(GUARD_PAUSE_MS);
+    return;
+  }
   try {
-    await rename(socketPath, aside);
+    if (!(await ask(socketPath))) await rm(socketPath, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
+}
+
+async function created(file: string): Promise<boolean> {
+  try {
+    await (await open(file, 'wx', 0o600)).close();
+    return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
   }
-  if (await ask(aside)) await link(aside, socketPath);
-  await rm(aside, { force: true });
+}
+
+/** A guard is there for moments, unless its process was killed in one of them. */
+async function removeStale(guard: string): Promise<void> {
+  const found = await stat(guard).catch(() => null);
+  if (found && Date.now() - found.mtimeMs > STALE_GUARD_MS) await rm(guard, { force: true });
 }
