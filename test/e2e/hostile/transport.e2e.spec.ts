@@ -141,7 +141,7 @@ describe('headers', () => {
       const bytes = (authorised: boolean) =>
         request({ method: 'GET', path: '/v1/models', length: null, body: '', authorised }).replace('localhost', host);
       expect(answersOf(await world.raw(bytes(true)))[0]?.status).toBe(200);
-      await expectOneRefusal(bytes(false), 401, 'missing_api_key');
+      await expectOneRefusal(bytes(false), 401, 'authentication_failed');
     },
   );
 
@@ -163,7 +163,7 @@ describe('headers', () => {
       await expectOneRefusal(
         request({ authorised: false, headers: [header, 'Connection: close'] }),
         401,
-        'missing_api_key',
+        'authentication_failed',
       );
     },
   );
@@ -195,14 +195,18 @@ describe('a path', () => {
     const [answer] = answersOf(await world.raw(request({ path })));
     expect(answer?.status).toBe(200);
     expect(answer?.headers.match(/^x-request-id:/gim)).toHaveLength(1);
-    await expectOneRefusal(request({ path, authorised: false }), 401, 'missing_api_key');
+    await expectOneRefusal(request({ path, authorised: false }), 401, 'authentication_failed');
   });
 
   it.each(['/v1/chat/completions?api_key=', '/v1/chat/completions?key=', '/v1/models?api_key='])(
     '%s is no place for a key',
     async (path) => {
       const method = path.includes('models') ? 'GET' : 'POST';
-      await expectOneRefusal(request({ method, path: path + world.key, authorised: false }), 401, 'missing_api_key');
+      await expectOneRefusal(
+        request({ method, path: path + world.key, authorised: false }),
+        401,
+        'authentication_failed',
+      );
     },
   );
 

@@ -64,6 +64,14 @@ describe('a sample of the README', () => {
     expect(stdout).toBe(HELLO);
   });
 
+  it('for the SDKs of Anthropic and Google works as it stands', async () => {
+    await mkdir(path.join(directory, 'src'), { recursive: true });
+    const file = path.join(directory, 'src', 'others.mjs');
+    await writeFile(file, block('js', 'GoogleGenAI'));
+    const { stdout } = await run(process.execPath, [file], { cwd: directory });
+    expect(stdout.trim()).toBe(`${HELLO} ${HELLO}`);
+  });
+
   it('for the OpenAI SDK on Python works as it stands where there is one, and is Python in any case', async () => {
     const file = path.join(directory, 'sample.py');
     const sample = block('python', 'openai');
@@ -101,7 +109,9 @@ describe('what the README names', () => {
   });
 
   it('is there: every command of the command line', async () => {
-    const commands = [...README.matchAll(/^npx tallystick ([a-z][a-z ]*[a-z])/gm)].map(([, command = '']) => command);
+    const commands = [...README.matchAll(/^npx tallystick ([a-z]+(?: [a-z-]+(?= |$))?)/gm)].map(
+      ([, command = '']) => command,
+    );
     expect(commands.length).toBeGreaterThan(5);
     for (const command of commands) {
       const terminal = { out: (text: string) => printed.push(text), error: (text: string) => printed.push(text) };
