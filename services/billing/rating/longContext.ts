@@ -27,6 +27,7 @@ export function pricesAtLength(card: LengthPrices, inputTokens: number): MeterPr
 
 /** Every set of prices that a call with at most this much input may come to. */
 export function pricesUpToLength(card: LengthPrices, inputTokens: number): readonly MeterPrices[] {
+  if (!card.longContext) return [card];
   const within = rangesOf(card).filter(({ above }) => above < inputTokens);
   return [card, ...within.map(({ above }) => pricesAtLength(card, above + 1))];
 }

@@ -35,9 +35,11 @@ export function rateUpperBound(
 
 function dearest(prices: readonly Price[], bounds: CallBounds, other: UsageVector): Picos {
   let highest = 0n;
-  for (const card of prices.flatMap((price) => cardsUpTo(price, bounds.inputTokens))) {
-    const cost = boundAt(card, bounds, other);
-    if (cost > highest) highest = cost;
+  for (const price of prices) {
+    for (const card of cardsUpTo(price, bounds.inputTokens)) {
+      const cost = boundAt(card, bounds, other);
+      if (cost > highest) highest = cost;
+    }
   }
   return highest;
 }
@@ -49,10 +51,15 @@ function cardsUpTo(price: Price, inputTokens: number): readonly Card[] {
 function boundAt(card: Card, { inputTokens, outputTokens }: CallBounds, other: UsageVector): Picos {
   let sum = BigInt(inputTokens) * dearestMeter(card, INPUT_METERS);
   sum += BigInt(outputTokens) * dearestMeter(card, OUTPUT_METERS);
-  for (const meter of OTHER_METERS) sum += BigInt(other[meter] ?? 0) * unitPrice(card, meter);
+  for (const meter of OTHER_METERS) {
+    const quantity = other[meter];
+    if (quantity) sum += BigInt(quantity) * unitPrice(card, meter);
+  }
   return sum;
 }
 
 function dearestMeter(card: Card, meters: readonly Meter[]): bigint {
-  return BigInt(Math.max(...meters.map((meter) => microsPerMillion(card, meter))));
+  let highest = 0;
+  for (const meter of meters) highest = Math.max(highest, microsPerMillion(card, meter));
+  return BigInt(highest);
 }
