@@ -92,7 +92,7 @@ export const configSchema = z.object({
   MAX_BODY_DEPTH: z.coerce.number().int().min(8).max(1_000).default(64).describe('deepest nesting of a JSON body'),
   MAX_STREAM_BUFFER_BYTES: bytes(262_144).describe('bytes a client may leave unread before its call is ended'),
   MAX_IN_FLIGHT: z.coerce.number().int().min(1).max(100_000).default(9_000).describe('calls in flight in this process'),
-  CLIENT_STALL_MS: milliseconds(4_000).describe(
+  CLIENT_STALL_MS: milliseconds(3_000).describe(
     'a client that reads nothing for this long, while more than MAX_STREAM_BUFFER_BYTES wait for it, counts as gone',
   ),
   SHUTDOWN_GRACE_MS: milliseconds(30_000).describe('how long running calls may go on after SIGTERM'),

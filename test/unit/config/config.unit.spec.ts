@@ -32,7 +32,7 @@ describe('The configuration', () => {
       MAX_BODY_DEPTH: 64,
       MAX_STREAM_BUFFER_BYTES: 262_144,
       MAX_IN_FLIGHT: 9_000,
-      CLIENT_STALL_MS: 4_000,
+      CLIENT_STALL_MS: 3_000,
       SHUTDOWN_GRACE_MS: 30_000,
       CALL_TOTAL_MS: 900_000,
       OWNER_LEASE_MS: 30_000,
