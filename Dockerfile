@@ -13,7 +13,7 @@ COPY events events
 COPY projections projections
 COPY infra infra
 COPY services services
-RUN mkdir /data && chown node:node /data
+RUN mkdir -p /data/objects && chown -R node:node /data
 USER node
 VOLUME /data
 EXPOSE 8787

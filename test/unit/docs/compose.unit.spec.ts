@@ -86,12 +86,16 @@ describe('docker-compose.yml', () => {
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
   });
 
-  it('pins every image, and gives every relay a journal of its own', () => {
+  it('pins every image, and gives every relay a journal of its own and all of them the same files', () => {
     for (const [name, { image, build }] of services) {
       if (build === undefined) expect(image, name).toMatch(/:\d+\.\d+(\.\d+)?(-\w+)?$/);
     }
     const journals = ['relay-1', 'relay-2'].map((name) => compose.services[name]?.volumes);
-    expect(journals).toEqual([['relay-1:/data'], ['relay-2:/data']]);
+    const files = 'objects:/data/objects';
+    expect(journals).toEqual([
+      ['relay-1:/data', files],
+      ['relay-2:/data', files],
+    ]);
     const named = services.flatMap(([, { volumes }]) => volumes.map((volume) => volume.split(':')[0] ?? ''));
     for (const volume of named.filter((name) => !name.startsWith('.'))) {
       expect(Object.keys(compose.volumes)).toContain(volume);
@@ -129,6 +133,7 @@ describe('docker-compose.yml', () => {
     expect(relays).toEqual(['relay-1', 'relay-2']);
     expect(nginx).toContain('proxy_buffering off;');
     expect(nginx).toContain('proxy_next_upstream error;');
+    expect(nginx).toMatch(/location = \/v1\/realtime \{[^}]*proxy_set_header Upgrade \$http_upgrade;/);
   });
 });
 
