@@ -88,7 +88,8 @@ export class Relay {
     const { requestId } = incoming;
     const key = admission.authenticate(incoming.headers, incoming.query, operation.keyPlaces);
     const raw = await readBody(request, operation.maxBodyBytes ?? limits.maxBodyBytes, client, operation.bodyType);
-    const call = await operation.read(raw, incoming, key);
+    const reading = operation.read(raw, incoming, key);
+    const call = reading instanceof Promise ? await reading : reading;
     client.face = call.face ?? client.face;
     const admitted = await admission.admit(key, call, requestId, idempotencyKey(request, call));
     if ('repeats' in admitted) await this.#replay(key.accountId, admitted.repeats, client, requestId);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { MODEL } from '../../support/events.ts';
 import { chunk, PLAIN_QUIRKS, sse } from './chatFixtures.ts';
 import { JSON_HEAD, settleDown, SSE_HEAD, startExchange } from './exchangeHarness.ts';
 
@@ -54,6 +55,50 @@ describe('A call whose channel speaks another dialect', () => {
       ended: { type: 'RequestFailed', code: 'bad_gateway', httpStatus: 200 },
     });
   });
+});
+
+describe('A model that two providers have under names of their own', () => {
+  const channels = [
+    { name: 'openrouter', upstreamModel: 'openai/gpt-4o-mini' },
+    { name: 'gemini', protocol: 'gemini', upstreamModel: 'gemini-2.5-flash' },
+  ] as const;
+  const REFUSALS = [
+    [402, { error: { code: 402, message: 'Insufficient credits' } }],
+    [502, { error: { code: 502, message: 'The model is down' } }],
+    [200, { id: 'g', choices: [{ error: { code: 502, message: 'down' }, finish_reason: 'error', message: {} }] }],
+  ] as const;
+
+  it.each(REFUSALS)(
+    'is asked of the second when OpenRouter answers %d %j, and keeps the client’s name',
+    async (status, body) => {
+      const call = await begun({ channels });
+      const asked = JSON.parse(call.current().call.request.body?.toString() ?? '') as Record<string, unknown>;
+      expect(asked['model']).toBe('openai/gpt-4o-mini');
+      call.current().head(status, JSON_HEAD).data(JSON.stringify(body)).end();
+      await settleDown();
+      expect(call.current().call.request.path).toBe('/models/gemini-2.5-flash:generateContent');
+      call
+        .current()
+        .head(200, JSON_HEAD)
+        .data(JSON.stringify({ ...WHOLE, modelVersion: 'gemini-2.5-flash-001' }))
+        .end();
+      await call.done;
+      expect(JSON.parse(call.sent().body)).toMatchObject({
+        model: MODEL,
+        choices: [{ message: { content: 'one two three' } }],
+      });
+      expect(call.settled()).toMatchObject({
+        usage: { model: MODEL, channel: 'gemini', attempt: 2, amountPicos: '3150000' },
+        ended: {
+          type: 'RequestCompleted',
+          attempts: [
+            { number: 1, channel: 'openrouter', outcome: 'refused', status },
+            { number: 2, channel: 'gemini', outcome: 'answered', status: 200 },
+          ],
+        },
+      });
+    },
+  );
 });
 
 describe('A channel that cannot carry a call', () => {
