@@ -64,18 +64,28 @@ export class LiveFeed {
   }
 
   /**
-   * The next page for a reader that stands between `begin` and the head of the log; waits for it. Null once the signal
-   * aborts. Asking means that everything up to `after` is done.
+   * The next page for a reader that stands between `begin` and the head of the log; waits for it, no longer than
+   * `idleMs`. Null when there was none, and once the signal aborts. Asking means that everything up to `after` is done.
    */
-  async next(reader: string, after: bigint): Promise<EventPage | null> {
+  async next(reader: string, after: bigint, idleMs: number): Promise<EventPage | null> {
+    const { signal, timers } = this.#options;
     this.#readers.set(reader, after);
     this.#changed();
-    while (!this.#options.signal.aborted) {
-      const page = this.#kept.find((kept) => kept.after <= after && kept.position > after);
-      if (page) return cut(page, after, page.position);
-      await this.#change();
+    const idle = new AbortController();
+    const cancel = timers.after(idleMs, () => {
+      idle.abort();
+      this.#changed();
+    });
+    try {
+      while (!signal.aborted && !idle.signal.aborted) {
+        const page = this.#kept.find((kept) => kept.after <= after && kept.position > after);
+        if (page) return cut(page, after, page.position);
+        await this.#change();
+      }
+      return null;
+    } finally {
+      cancel();
     }
-    return null;
   }
 
   /** The feed no longer waits for this reader. */

@@ -1,4 +1,4 @@
-import { aligned, CATCH_UP_PAGE, type AligningParts } from './aligning.ts';
+import { aligned, CATCH_UP_PAGE, standing, type AligningParts } from './aligning.ts';
 import { applyPage } from './applyPage.ts';
 import type { LiveFeed } from './liveFeed.ts';
 import { readPages, type EventPage } from './pages.ts';
@@ -8,6 +8,9 @@ import type { Timers } from './ports.ts';
 import { portionOf } from './portions.ts';
 import type { Projection } from './projection.ts';
 import { least } from './schema.ts';
+
+/** How often a projection without anything to do looks whether its tables still stand where it left them. */
+const IDLE_MS = 2_000;
 
 export interface ProjectorOptions extends AligningParts {
   readonly timers: Timers;
@@ -68,9 +71,22 @@ export class Projector {
         if (!(await this.#catchUp(feed.end))) return;
         continue;
       }
-      const page = await feed.next(name, this.#position);
-      if (page && !(await this.#apply(page))) return;
+      const page = await feed.next(name, this.#position, IDLE_MS);
+      if (page ? !(await this.#apply(page)) : await this.#isSetBack()) return;
     }
+  }
+
+  /**
+   * Effects are committed without waiting for the disk, so a database that crashes may come back without the last of
+   * them. Whoever applies the next event finds out; where none comes, this does.
+   */
+  async #isSetBack(): Promise<boolean> {
+    if (this.#options.signal.aborted) return false;
+    const stored = least(await standing(this.#options, this.projection));
+    if (stored === this.#position) return false;
+    const { log } = this.#options;
+    log.warn({ projection: this.projection.name, stored, position: this.#position }, 'a projection was set back');
+    return true;
   }
 
   async #catchUp(upTo: bigint): Promise<boolean> {

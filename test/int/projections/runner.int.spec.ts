@@ -68,6 +68,24 @@ async function appendSpoilt(event: DomainEvent): Promise<bigint> {
 }
 
 describe('the runner', () => {
+  it('notices that a crash of the database has set a projection back, also when nothing happens afterwards', async () => {
+    const runner = await startRunner([ledgerProjection]);
+    const head = await appendAll(store, answeredCall(1));
+    await runner.caughtUp(head);
+    const before = await stage.sql.query('SELECT * FROM ledger.transfers ORDER BY transfer_id');
+    expect(before.rows.length).toBeGreaterThan(0);
+    await stage.sql.query('DELETE FROM ledger.transfers');
+    await stage.sql.query('UPDATE ledger.checkpoint SET position = 0');
+    await vi.waitFor(
+      async () =>
+        expect((await stage.sql.query('SELECT * FROM ledger.transfers ORDER BY transfer_id')).rows).toEqual(
+          before.rows,
+        ),
+      { timeout: 10_000, interval: 100 },
+    );
+    expect(log.warn).toHaveBeenCalledWith(expect.anything(), 'a projection was set back');
+  });
+
   it('makes the tables of every projection and keeps them up with the log', async () => {
     const runner = await startRunner();
     expect(runner.status()).toEqual(PROJECTIONS.map(({ name }) => ({ name, position: 0n, parked: 0 })));

@@ -48,6 +48,13 @@ function startFeed(after = 0n): LiveFeed {
   return feed;
 }
 
+const IDLE_MS = 5_000;
+
+/** Whatever waits for another time than this happens now. */
+function fireAllBut(delayMs: number): void {
+  for (const delay of new Set(timers.delays)) if (delay !== delayMs) timers.fire(delay);
+}
+
 const append = (count: number) =>
   appendAll(
     store,
@@ -62,15 +69,24 @@ describe('the live feed', () => {
   it('hands the same events to all readers', async () => {
     await append(2);
     const feed = startFeed();
-    const [one, two] = await Promise.all([feed.next('one', 0n), feed.next('two', 0n)]);
+    const [one, two] = await Promise.all([feed.next('one', 0n, IDLE_MS), feed.next('two', 0n, IDLE_MS)]);
     expect(places(one)).toEqual([0n, 2n]);
     expect(one?.events[0]).toBe(two?.events[0]);
     expect(one?.events.map(({ event }) => event?.type)).toEqual(['UsageRecorded', 'UsageRecorded']);
   });
 
+  it('tells a reader that there was nothing for so long', async () => {
+    const feed = startFeed();
+    const waiting = feed.next('one', 0n, IDLE_MS);
+    timers.fire(IDLE_MS);
+    expect(await waiting).toBeNull();
+    await append(1);
+    expect(places(await feed.next('one', 0n, IDLE_MS))).toEqual([0n, 1n]);
+  });
+
   it('lets readers wait at the end for what is appended later', async () => {
     const feed = startFeed();
-    const waiting = feed.next('one', 0n);
+    const waiting = feed.next('one', 0n, IDLE_MS);
     await append(1);
     expect(places(await waiting)).toEqual([0n, 1n]);
   });
@@ -78,16 +94,16 @@ describe('the live feed', () => {
   it('gives a reader in the middle of a page the rest of it', async () => {
     await append(2);
     const feed = startFeed();
-    expect(places(await feed.next('one', 1n))).toEqual([1n, 2n]);
+    expect(places(await feed.next('one', 1n, IDLE_MS))).toEqual([1n, 2n]);
   });
 
   it('lets a reader wait that is further than the feed', async () => {
     await append(2);
     const feed = startFeed();
-    const waiting = feed.next('far', 3n);
-    await feed.next('near', 0n);
+    const waiting = feed.next('far', 3n, IDLE_MS);
+    await feed.next('near', 0n, IDLE_MS);
     await append(4);
-    await feed.next('near', 2n);
+    await feed.next('near', 2n, IDLE_MS);
     expect(places(await waiting)).toEqual([3n, 4n]);
   });
 
@@ -95,7 +111,7 @@ describe('the live feed', () => {
     await append(20);
     const feed = startFeed();
     await vi.waitFor(() => expect(store.reached).toBe(2n));
-    await feed.next('one', 0n);
+    await feed.next('one', 0n, IDLE_MS);
     await vi.waitFor(() => expect(feed.end).toBe(4n));
     await new Promise(setImmediate);
     expect(store.reached).toBe(4n);
@@ -104,12 +120,12 @@ describe('the live feed', () => {
   it('waits for a slow reader, so that it needs no page twice', async () => {
     await append(20);
     const feed = startFeed();
-    await feed.next('slow', 0n);
-    for (let position = 0n; position < 6n; position += 2n) await feed.next('fast', position);
-    const blocked = feed.next('fast', 8n);
+    await feed.next('slow', 0n, IDLE_MS);
+    for (let position = 0n; position < 6n; position += 2n) await feed.next('fast', position, IDLE_MS);
+    const blocked = feed.next('fast', 8n, IDLE_MS);
     await vi.waitFor(() => expect(timers.waiting).toBe(1));
     expect(feed.begin).toBe(0n);
-    await feed.next('slow', 2n);
+    await feed.next('slow', 2n, IDLE_MS);
     expect(places(await blocked)).toEqual([8n, 10n]);
     expect(feed.begin).toBe(2n);
     expect(timers.waiting).toBe(0);
@@ -118,22 +134,22 @@ describe('the live feed', () => {
   it('leaves a reader behind that is stuck', async () => {
     await append(20);
     const feed = startFeed();
-    await feed.next('stuck', 0n);
-    for (let position = 0n; position < 6n; position += 2n) await feed.next('fast', position);
-    const blocked = feed.next('fast', 8n);
-    await vi.waitFor(() => expect(timers.waiting).toBe(1));
-    timers.fire();
+    await feed.next('stuck', 0n, IDLE_MS);
+    for (let position = 0n; position < 6n; position += 2n) await feed.next('fast', position, IDLE_MS);
+    const blocked = feed.next('fast', 8n, IDLE_MS);
+    await vi.waitFor(() => expect(timers.waiting).toBe(2));
+    fireAllBut(IDLE_MS);
     expect(places(await blocked)).toEqual([8n, 10n]);
     expect(feed.begin).toBe(2n);
-    expect(places(await feed.next('fast', 10n))).toEqual([10n, 12n]);
+    expect(places(await feed.next('fast', 10n, IDLE_MS))).toEqual([10n, 12n]);
   });
 
   it('does not wait for a reader that has left', async () => {
     await append(20);
     const feed = startFeed();
-    await feed.next('leaving', 0n);
+    await feed.next('leaving', 0n, IDLE_MS);
     feed.leave('leaving');
-    for (let position = 0n; position < 20n; position += 2n) await feed.next('fast', position);
+    for (let position = 0n; position < 20n; position += 2n) await feed.next('fast', position, IDLE_MS);
     expect(feed.end).toBe(20n);
   });
 
@@ -141,18 +157,18 @@ describe('the live feed', () => {
     store.failNextSubscription = true;
     await append(1);
     const feed = startFeed();
-    const waiting = feed.next('one', 0n);
-    await vi.waitFor(() => expect(timers.waiting).toBe(1));
-    timers.fire();
+    const waiting = feed.next('one', 0n, IDLE_MS);
+    await vi.waitFor(() => expect(timers.waiting).toBe(2));
+    fireAllBut(IDLE_MS);
     expect(places(await waiting)).toEqual([0n, 1n]);
     expect(store.subscriptions).toBe(2);
   });
 
   it('sends waiting readers away when it is stopped', async () => {
     const feed = startFeed();
-    const waiting = feed.next('one', 0n);
+    const waiting = feed.next('one', 0n, IDLE_MS);
     stopping.abort();
     expect(await waiting).toBeNull();
-    expect(await feed.next('two', 0n)).toBeNull();
+    expect(await feed.next('two', 0n, IDLE_MS)).toBeNull();
   });
 });
