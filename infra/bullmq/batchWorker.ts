@@ -15,10 +15,15 @@ export class BullBatchQueue implements BatchQueue {
   #isClosed = false;
   #cancelLook: () => void = () => undefined;
 
-  constructor(jobs: JobBackend, log: Log) {
-    this.#queue = jobs.queue(BATCH_QUEUE);
+  /** Rejects when the database of the jobs cannot be reached; a Redis may come up later. */
+  static async open(jobs: JobBackend, log: Log): Promise<BullBatchQueue> {
+    return new BullBatchQueue(await jobs.queue(BATCH_QUEUE), log);
+  }
+
+  private constructor(queue: JobQueue, log: Log) {
+    this.#queue = queue;
     this.#log = log;
-    this.#queue.on('error', (error) => log.warn({ error }, 'the queue of batches lost the place of its jobs'));
+    queue.on('error', (error) => log.warn({ error }, 'the queue of batches lost the place of its jobs'));
   }
 
   async request(batchId: string): Promise<void> {
@@ -57,14 +62,14 @@ export interface BatchWorkerOptions {
 }
 
 /** Works on batches until closed; `close` interrupts them, and another process goes on. `run` may throw: the batch is asked for again. */
-export function startBatchWorker(
+export async function startBatchWorker(
   jobs: JobBackend,
   run: (batchId: string, signal: AbortSignal) => Promise<void>,
   log: Log,
   { concurrency = 2, lockMs = 30_000 }: BatchWorkerOptions = {},
-): { close(): Promise<void> } {
+): Promise<{ close(): Promise<void> }> {
   const closing = new AbortController();
-  const worker = jobs.worker(
+  const worker = await jobs.worker(
     async ({ data }) => run(batchJob.parse(data).batchId, closing.signal),
     // Dying in the middle is harmless here; only a batch that keeps killing its process rests until it is asked for again.
     { concurrency, lockDuration: lockMs, stalledInterval: lockMs, maxStalledCount: 3 },

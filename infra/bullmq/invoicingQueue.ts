@@ -19,10 +19,15 @@ export class BullInvoicingQueue implements InvoicingQueue {
   #isClosed = false;
   #cancelLook: () => void = () => undefined;
 
-  constructor(jobs: JobBackend, log: Log) {
-    this.#queue = jobs.queue();
+  /** Rejects when the database of the jobs cannot be reached; a Redis may come up later. */
+  static async open(jobs: JobBackend, log: Log): Promise<BullInvoicingQueue> {
+    return new BullInvoicingQueue(await jobs.queue(), log);
+  }
+
+  private constructor(queue: JobQueue, log: Log) {
+    this.#queue = queue;
     this.#log = log;
-    this.#queue.on('error', (error) => log.warn({ error }, 'the invoicing queue lost the place of its jobs'));
+    queue.on('error', (error) => log.warn({ error }, 'the invoicing queue lost the place of its jobs'));
   }
 
   async requestClose(accountId: string, period: string, early: boolean): Promise<string> {

@@ -24,13 +24,13 @@ export interface WorkerOptions {
 }
 
 /** Works on invoicing jobs until closed. A job of a process that died is taken over after at most three `lockMs`. */
-export function startInvoicingWorker(
+export async function startInvoicingWorker(
   jobs: JobBackend,
   handlers: InvoicingHandlers,
   log: Log,
   { concurrency = 2, lockMs = 30_000 }: WorkerOptions = {},
-): InvoicingWorker {
-  const worker = jobs.worker((job) => asJob(() => run(job.name, job.data, handlers)), {
+): Promise<InvoicingWorker> {
+  const worker = await jobs.worker((job) => asJob(() => run(job.name, job.data, handlers)), {
     concurrency,
     lockDuration: lockMs,
     stalledInterval: lockMs,

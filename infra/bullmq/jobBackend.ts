@@ -6,6 +6,8 @@ import {
   type ConnectionOptions,
   type IQueueBackend,
   type JobProgress,
+  type PgPool,
+  type PostgresQueueBackend,
   type Processor,
   type Queue,
   type Worker,
@@ -16,7 +18,7 @@ import { closeRedis, connectRedis } from '../redis/connection.ts';
 import { assertNotEvicting, RedisUnavailable } from '../redis/evictionPolicy.ts';
 import type { BatchJob } from './batchJobs.ts';
 import { INVOICING_QUEUE, type InvoicingJob } from './invoicingJobs.ts';
-import { jobConnection, migrateJobs } from './jobDatabase.ts';
+import { migrateJobs, openJobPool } from './jobDatabase.ts';
 
 /** Whatever a job of any queue carries. */
 export type JobData = InvoicingJob | BatchJob;
@@ -40,20 +42,35 @@ export interface JobWorkerSettings {
   readonly maxStalledCount: number;
 }
 
-/** Where jobs wait. Each queue and each worker has connections of its own. */
+/** Where jobs wait. Each queue and each worker has connections of its own; they reject with the cause when a database cannot be reached. */
 export interface JobBackend {
   /** To be awaited once, before the first queue or worker. Throws Error with the reason when jobs would not be safe there. */
   prepare(log: Log): Promise<void>;
-  queue(name?: string): JobQueue;
-  worker(processor: Processor<JobData, unknown>, settings: JobWorkerSettings, name?: string): JobWorker;
+  queue(name?: string): Promise<JobQueue>;
+  worker(processor: Processor<JobData, unknown>, settings: JobWorkerSettings, name?: string): Promise<JobWorker>;
 }
+
+/** BullMQ ends no pool that it was given. */
+const inPoolOfItsOwn: BackendFactory<PostgresQueueBackend, string> = (name, { connection: url, ...rest }, settings) => {
+  const pool = openJobPool(url);
+  const backend = createPostgresBackend(name, { ...rest, connection: pool as PgPool }, settings);
+  backend.on('close', () => void pool.end());
+  return backend;
+};
 
 /** In the tables of a Postgres. */
 export function postgresJobs(connectionString: string): JobBackend {
-  const connection = jobConnection(connectionString);
   return {
     prepare: () => migrateJobs(connectionString),
-    ...bullOn(createPostgresBackend, { queue: connection, worker: connection }),
+    ...bullOn(inPoolOfItsOwn, { queue: connectionString, worker: connectionString }, async (opened) => {
+      // What was not ready at first never is: BullMQ looks at its tables once and keeps what it saw, also an error.
+      try {
+        await opened.waitUntilReady();
+      } catch (error) {
+        await saidGoodbye(opened);
+        throw new Error('the job tables cannot be reached', { cause: error });
+      }
+    }),
   };
 }
 
@@ -89,27 +106,42 @@ export function redisJobs(url: string): JobBackend {
         queue: { ...common, enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: ANSWER_MS },
         worker: { ...common, maxRetriesPerRequest: null },
       },
+      () => Promise.resolve(),
       PREFIX,
     ),
   };
 }
 
-/** The same queue and worker on whatever keeps the jobs. */
+type Openable = Pick<BackendQueue, 'waitUntilReady' | 'close' | 'disconnect'>;
+
+/** The same queue and worker on whatever keeps the jobs, when they are `ready`. */
 function bullOn<B extends IQueueBackend, C>(
   factory: BackendFactory<B, C>,
   connections: { readonly queue: C; readonly worker: C },
+  ready: (opened: Openable) => Promise<void>,
   prefix?: string,
 ): Pick<JobBackend, 'queue' | 'worker'> {
   const { Queue, Worker } = withBackend<IQueueBackend, C>(factory);
   const named = prefix === undefined ? {} : { prefix };
   return {
-    queue: (name = INVOICING_QUEUE) => new Queue<JobData, unknown>(name, { ...named, connection: connections.queue }),
-    worker: (processor, settings, name = INVOICING_QUEUE) =>
-      new Worker<JobData, unknown>(name, processor, {
+    async queue(name = INVOICING_QUEUE) {
+      const queue = new Queue<JobData, unknown>(name, { ...named, connection: connections.queue });
+      await ready(queue);
+      return queue;
+    },
+    async worker(processor, settings, name = INVOICING_QUEUE) {
+      const worker = new Worker<JobData, unknown>(name, processor, {
         ...named,
         ...settings,
+        autorun: false,
         connection: connections.worker,
-      }),
+      });
+      await ready(worker);
+      worker
+        .run()
+        .catch((error: unknown) => worker.emit('error', error instanceof Error ? error : new Error(String(error))));
+      return worker;
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { runMigrations, type PostgresPoolConfig } from 'bullmq';
+import { runMigrations } from 'bullmq';
 import pg from 'pg';
 
 /** BullMQ's tables have a schema of their own: they are no record and can be dropped, only waiting requests are lost. */
@@ -22,8 +22,8 @@ export async function migrateJobs(connectionString: string): Promise<void> {
 }
 
 /**
- * BullMQ listens for errors on its pool only, and a connection that is lost while it is in use would end the process. The
- * statement that was under way fails in addition, and that is where the loss is dealt with.
+ * BullMQ listens for errors on its pool, not on a connection that it has taken from it, nor on its listening one while
+ * that opens: losing such a connection would end the process. Whoever uses the connection is told by its statement.
  */
 class WatchedClient extends pg.Client {
   constructor(config?: string | pg.ClientConfig) {
@@ -32,15 +32,18 @@ class WatchedClient extends pg.Client {
   }
 }
 
-/** Each queue and each worker opens and ends a small pool of its own; a worker listens on one more connection. */
-export function jobConnection(connectionString: string): PostgresPoolConfig {
-  return {
+/**
+ * A small pool for one queue or one half of a worker, whose listening connection comes out of it too: one that BullMQ
+ * makes by itself is no WatchedClient.
+ */
+export function openJobPool(connectionString: string): pg.Pool {
+  return new pg.Pool({
     connectionString,
-    schema: SCHEMA,
+    options: `-c search_path=${SCHEMA}`,
     application_name: 'tallystick jobs',
-    max: 3,
+    max: 4,
     Client: WatchedClient,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
-  };
+  });
 }

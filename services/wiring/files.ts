@@ -54,11 +54,10 @@ export async function openFiles(core: Core, parts: FileParts, operations: readon
         maxUploads: UPLOADS_AT_ONCE,
       },
     });
-    const batches = await openBatches(core, parts, library, operations);
-    closing.add(() => batches.close());
+    const batches = await openBatches(core, parts, library, operations, closing);
     return {
       relayRoutes: files.relayRoutes,
-      routes: [...files.routes, ...batches.routes],
+      routes: [...files.routes, ...batches],
       uploadsOf: files.uploadsOf,
       close: () => closing.run(),
     };
@@ -69,11 +68,18 @@ export async function openFiles(core: Core, parts: FileParts, operations: readon
 }
 
 /** Batches run where the upstreams are, in relay processes; which of them runs one, the job queue decides. */
-async function openBatches(core: Core, parts: FileParts, library: Library, operations: readonly Operation[]) {
+async function openBatches(
+  core: Core,
+  parts: FileParts,
+  library: Library,
+  operations: readonly Operation[],
+  closing: Closing,
+) {
   const { config, databaseUrl, pool, runtime } = core;
   const jobs = config.REDIS_URL === undefined ? postgresJobs(databaseUrl) : redisJobs(config.REDIS_URL);
   await jobs.prepare(runtime.log);
-  const queue = new BullBatchQueue(jobs, runtime.log);
+  const queue = await BullBatchQueue.open(jobs, runtime.log);
+  closing.add(() => queue.close());
   const records = postgresBatches(pool);
   const { limiter, estimator, prices, router, holds, settlements, upstream, metrics } = parts;
   const lines = {
@@ -83,13 +89,8 @@ async function openBatches(core: Core, parts: FileParts, library: Library, opera
   };
   const common = { library, records, router, settlements, runtime, lines };
   const run = { ...common, upstream, estimator, metrics, linesAtOnce: config.BATCH_LINES_AT_ONCE };
-  const worker = startBatchWorker(jobs, (id, signal) => runBatch(run, id, signal), runtime.log);
+  const worker = await startBatchWorker(jobs, (id, signal) => runBatch(run, id, signal), runtime.log);
+  closing.add(() => worker.close());
   queue.keepRequesting(runtime.timers, () => records.unfinished());
-  return {
-    routes: batchRoutes({ ...common, queue, prices, limiter, holds }),
-    async close(): Promise<void> {
-      await worker.close();
-      await queue.close();
-    },
-  };
+  return batchRoutes({ ...common, queue, prices, limiter, holds });
 }

@@ -14,19 +14,24 @@ export async function openInvoicing(core: Core, readModels: ReadModels) {
   const jobs = config.REDIS_URL === undefined ? postgresJobs(databaseUrl) : redisJobs(config.REDIS_URL);
   const closing = new Closing();
   await jobs.prepare(runtime.log);
-  const queue = new BullInvoicingQueue(jobs, runtime.log);
-  closing.add(() => queue.close());
-  const ports = closingPorts(core, readModels);
-  const duePeriods = { accounts: new InvoiceQueries(readModels.sql), queue, clock: runtime.clock };
-  const worker = startInvoicingWorker(
-    jobs,
-    {
-      close: (request) => closeRequestedPeriod(ports, runtime.log, request),
-      sweep: () => requestDuePeriods(duePeriods),
-    },
-    runtime.log,
-  );
-  closing.add(() => worker.close());
-  queue.keepSweeping(runtime.timers, () => requestEndedPeriods(duePeriods));
-  return { queue, close: () => closing.run() };
+  try {
+    const queue = await BullInvoicingQueue.open(jobs, runtime.log);
+    closing.add(() => queue.close());
+    const ports = closingPorts(core, readModels);
+    const duePeriods = { accounts: new InvoiceQueries(readModels.sql), queue, clock: runtime.clock };
+    const worker = await startInvoicingWorker(
+      jobs,
+      {
+        close: (request) => closeRequestedPeriod(ports, runtime.log, request),
+        sweep: () => requestDuePeriods(duePeriods),
+      },
+      runtime.log,
+    );
+    closing.add(() => worker.close());
+    queue.keepSweeping(runtime.timers, () => requestEndedPeriods(duePeriods));
+    return { queue, close: () => closing.run() };
+  } catch (error) {
+    await closing.run();
+    throw error;
+  }
 }

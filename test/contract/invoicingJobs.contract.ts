@@ -46,8 +46,8 @@ export function invoicingJobsContract(make: () => Promise<JobPlace>): void {
   beforeAll(async () => {
     place = await make();
     await Promise.all([place.jobs.prepare(silentLog), place.jobs.prepare(silentLog)]);
-    queue = new BullInvoicingQueue(place.jobs, silentLog);
-    watched = place.jobs.queue();
+    queue = await BullInvoicingQueue.open(place.jobs, silentLog);
+    watched = await place.jobs.queue();
     watched.on('error', () => undefined);
   });
   afterEach(async () => {
@@ -58,9 +58,9 @@ export function invoicingJobsContract(make: () => Promise<JobPlace>): void {
     await place.close();
   });
 
-  function work(handlers: Partial<InvoicingHandlers>): InvoicingWorker {
+  async function work(handlers: Partial<InvoicingHandlers>): Promise<InvoicingWorker> {
     const nothing = { close: () => Promise.resolve(null), sweep: () => Promise.resolve(null) };
-    const worker = startInvoicingWorker(place.jobs, { ...nothing, ...handlers }, silentLog, { lockMs: LOCK_MS });
+    const worker = await startInvoicingWorker(place.jobs, { ...nothing, ...handlers }, silentLog, { lockMs: LOCK_MS });
     workers.push(worker);
     return worker;
   }
@@ -82,7 +82,7 @@ export function invoicingJobsContract(make: () => Promise<JobPlace>): void {
         'close/acct_2/2026-11',
       ]);
       const closed: unknown[] = [];
-      work({ close: (request) => Promise.resolve(closed.push(request)) });
+      await work({ close: (request) => Promise.resolve(closed.push(request)) });
       await vi.waitFor(async () => expect(await states()).toEqual({}), SOON);
       expect(closed).toHaveLength(3);
       expect(closed).toContainEqual({ accountId: 'acct_1', period: '2026-11', early: true });
@@ -93,7 +93,7 @@ export function invoicingJobsContract(make: () => Promise<JobPlace>): void {
 
     it('tries again after an error', async () => {
       let tries = 0;
-      work({
+      await work({
         close: () => {
           tries += 1;
           return tries < 2 ? Promise.reject(new Error('the store is away')) : Promise.resolve(null);
@@ -106,7 +106,7 @@ export function invoicingJobsContract(make: () => Promise<JobPlace>): void {
     it('does not repeat a refusal to invoice, keeps it to be seen, and starts it again when asked', async () => {
       let tries = 0;
       let refusing = true;
-      work({
+      await work({
         close: () => {
           tries += 1;
           return refusing ? Promise.reject(new InvoiceRefused(['the books are wrong'])) : Promise.resolve(null);
@@ -128,7 +128,7 @@ export function invoicingJobsContract(make: () => Promise<JobPlace>): void {
     it('lets a running job finish before it closes', async () => {
       const started = Promise.withResolvers<undefined>();
       const mayEnd = Promise.withResolvers<null>();
-      const worker = work({
+      const worker = await work({
         close: () => {
           started.resolve(undefined);
           return mayEnd.promise;
@@ -145,13 +145,13 @@ export function invoicingJobsContract(make: () => Promise<JobPlace>): void {
       mayEnd.resolve(null);
       await closing;
       expect(await states()).toEqual({ 'close/acct_next/2026-11': 'waiting' });
-      work({});
+      await work({});
       await vi.waitFor(async () => expect(await states()).toEqual({}), SOON);
     });
 
     it('goes on after every connection was dropped', async () => {
       const closed: string[] = [];
-      work({ close: ({ accountId }) => Promise.resolve(closed.push(accountId)) });
+      await work({ close: ({ accountId }) => Promise.resolve(closed.push(accountId)) });
       await queue.requestClose('acct_before', '2026-11', false);
       await vi.waitFor(() => expect(closed).toEqual(['acct_before']), SOON);
       expect(await place.dropConnections()).toBeGreaterThanOrEqual(3);
@@ -160,11 +160,11 @@ export function invoicingJobsContract(make: () => Promise<JobPlace>): void {
     });
 
     it('sweeps at once and then hourly, once for all processes', async () => {
-      const other = new BullInvoicingQueue(place.jobs, silentLog);
+      const other = await BullInvoicingQueue.open(place.jobs, silentLog);
       let sweeps = 0;
       await Promise.all([queue.scheduleSweeps(), other.scheduleSweeps()]);
       await queue.scheduleSweeps();
-      work({ sweep: () => Promise.resolve((sweeps += 1)) });
+      await work({ sweep: () => Promise.resolve((sweeps += 1)) });
       await vi.waitFor(() => expect(sweeps).toBe(1), SOON);
       await other.close();
       await vi.waitFor(async () => expect(Object.values(await states(SWEEP))).toEqual(['delayed']), SOON);
@@ -186,7 +186,7 @@ export function invoicingJobsContract(make: () => Promise<JobPlace>): void {
       expect(await world.eventsOf('InvoiceFinalized')).toEqual([]);
       expect(await world.eventsOf('InvoiceNumberAllocated')).toHaveLength(1);
 
-      work({
+      await work({
         close: async (request) => {
           const outcome = await closePeriod(world.closing('2026-12-07T00:00:00.000Z'), request);
           return { closed: outcome.ok };

@@ -20,6 +20,8 @@ export interface ServiceProcess {
   output(): string;
   /** Asks it to stop (SIGTERM), or ends it at once (SIGKILL); resolves with its exit code, null after a signal. */
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
+  /** Resolves as `stop` does, when it ends for whatever reason. */
+  readonly exited: Promise<number | null>;
   /** Stops it and removes its data directory. */
   dispose(): Promise<void>;
 }
@@ -47,6 +49,7 @@ export async function startServiceProcess(environment: Readonly<Record<string, s
     firstRun: JSON.parse(readFileSync(path.join(dataDir, 'first-run.json'), 'utf8')) as FirstRun,
     output: () => launched.output(),
     stop,
+    exited: launched.exited,
     async dispose() {
       await stop();
       await rm(dataDir, { recursive: true, force: true });

@@ -119,6 +119,15 @@ class Installation {
     this.#service = await startServiceProcess(this.#settings);
   }
 
+  /** What is waited for, unless the service ends without having been killed: then it rejects with what that printed. */
+  whileAlive(awaited: Promise<void>): Promise<void> {
+    const service = this.#service;
+    const dead = service.exited.then((code) => {
+      throw new Error(`the service ended by itself, with ${String(code)}:\n${service.output()}`);
+    });
+    return Promise.race([awaited, dead]);
+  }
+
   async dispose(): Promise<void> {
     await this.#service.dispose();
     await killEmbeddedPostgres(this.#settings.DATA_DIR);
@@ -148,11 +157,11 @@ async function killAgainAndAgain(installation: Installation, random: SeededRando
   const load = new Load({ baseUrl, key: firstRun.testKey }, random);
   try {
     for (let kill = 0; kill < KILLS_EACH; kill += 1) {
-      await load.completed();
+      await installation.whileAlive(load.completed());
       await pause(random.between(0, 300));
       await installation.kill(TARGETS[kill % TARGETS.length] ?? 'both', random.between(0, 200));
     }
-    await load.completed();
+    await installation.whileAlive(load.completed());
   } finally {
     await load.stop();
   }

@@ -81,9 +81,9 @@ describeWith('redis', 'Closings while the Redis of the jobs fails', () => {
     server = await ownRedis(args);
     const jobs = redisJobs(server.url);
     await jobs.prepare(silentLog);
-    queue = new BullInvoicingQueue(jobs, silentLog);
+    queue = await BullInvoicingQueue.open(jobs, silentLog);
     let started = 0;
-    worker = startInvoicingWorker(
+    worker = await startInvoicingWorker(
       jobs,
       {
         async close(request) {
@@ -166,10 +166,10 @@ describeWith('redis', 'Closings while the Redis of the jobs fails', () => {
     await server.kill();
     const jobs = redisJobs(server.url);
     await jobs.prepare(silentLog);
-    queue = new BullInvoicingQueue(jobs, silentLog);
+    queue = await BullInvoicingQueue.open(jobs, silentLog);
     let sweeps = 0;
     const handlers = { close: () => Promise.resolve(null), sweep: () => Promise.resolve((sweeps += 1)) };
-    worker = startInvoicingWorker(jobs, handlers, silentLog);
+    worker = await startInvoicingWorker(jobs, handlers, silentLog);
     queue.keepSweeping(timers, () => Promise.resolve(), 100);
     const redis = new Redis(server.url, { lazyConnect: true });
     await server.restart();

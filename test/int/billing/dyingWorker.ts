@@ -33,6 +33,6 @@ const handlers = {
   close: async (request: Parameters<typeof closePeriod>[1]) => ({ closed: (await closePeriod(ports, request)).ok }),
   sweep: () => Promise.resolve(null),
 };
-startInvoicingWorker(redisUrl === undefined ? postgresJobs(url) : redisJobs(redisUrl), handlers, silentLog, {
+await startInvoicingWorker(redisUrl === undefined ? postgresJobs(url) : redisJobs(redisUrl), handlers, silentLog, {
   lockMs: 1_000,
 });

@@ -7,7 +7,7 @@ import { BatchWorld } from './batchWorld.ts';
 /** A worker of batches in a process of its own, until it is killed. Prints a line when it has begun. */
 const [, , databaseUrl = '', directory = '', upstreamUrl = '', lockMs = '1000'] = process.argv;
 const world = await BatchWorld.open({ databaseUrl, directory, upstreamUrl, linesAtOnce: 2 });
-startBatchWorker(postgresJobs(databaseUrl), (id, signal) => runBatch(world.run, id, signal), silentLog, {
+await startBatchWorker(postgresJobs(databaseUrl), (id, signal) => runBatch(world.run, id, signal), silentLog, {
   lockMs: Number(lockMs),
 });
 process.stdout.write('started\n');

@@ -74,11 +74,11 @@ async function submitted(): Promise<string> {
 async function openJobs() {
   const jobs = postgresJobs(holds.database.url);
   await jobs.prepare(silentLog);
-  const queue = new BullBatchQueue(jobs, silentLog);
+  const queue = await BullBatchQueue.open(jobs, silentLog);
   closing.push(() => queue.close());
   world.queue = queue;
-  const work = () => {
-    const worker = startBatchWorker(jobs, (id, signal) => runBatch(world.run, id, signal), silentLog, {
+  const work = async () => {
+    const worker = await startBatchWorker(jobs, (id, signal) => runBatch(world.run, id, signal), silentLog, {
       lockMs: LOCK_MS,
     });
     closing.push(() => worker.close());
@@ -129,7 +129,7 @@ describe('A batch whose worker is killed', () => {
     await reaper.round();
     expect(reaper.counts.reaped).toBe(0);
 
-    work();
+    await work();
     const batch = await ended(id);
     expect(batch).toMatchObject({ completed: LINES, failed: 0, errorFileId: null });
     expect(batch?.usage).toEqual({ uncachedInput: 6 * LINES, cacheRead: 4 * LINES, outputText: 5 * LINES });
@@ -152,7 +152,7 @@ describe('Batches whose jobs are gone', () => {
     expect(world.asked).toEqual([id]);
     const { queue, work } = await openJobs();
     queue.keepRequesting(world.runtime.timers, () => world.run.records.unfinished());
-    work();
+    await work();
     expect(await ended(id)).toMatchObject({ completed: LINES });
   });
 
@@ -161,14 +161,14 @@ describe('Batches whose jobs are gone', () => {
     upstream.next(() => begun.resolve(undefined)).otherwise((call) => call.answer(200, chatAnswer('done')));
     const { queue } = await openJobs();
     const jobs = postgresJobs(holds.database.url);
-    const first = startBatchWorker(jobs, (id, signal) => runBatch(world.run, id, signal), silentLog, {
+    const first = await startBatchWorker(jobs, (id, signal) => runBatch(world.run, id, signal), silentLog, {
       lockMs: LOCK_MS,
     });
     const id = await submitted();
     await begun.promise;
     await first.close();
     expect(await world.run.records.find(id)).toMatchObject({ status: 'in_progress', completed: 0 });
-    const second = startBatchWorker(jobs, (each, signal) => runBatch(world.run, each, signal), silentLog, {
+    const second = await startBatchWorker(jobs, (each, signal) => runBatch(world.run, each, signal), silentLog, {
       lockMs: LOCK_MS,
     });
     closing.push(() => second.close());
