@@ -111,10 +111,11 @@ export class RemoteMedia implements MediaFetcher {
 
   /** Every address of a name must be public: of several, any might be taken. */
   readonly #checkedLookup: LookupFunction = (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, found: LookupAddress[]) => {
-      const [first] = found;
-      const problem = error ?? (found.every(({ address }) => this.#mayReach(address)) ? null : new Error('not public'));
-      if (problem || !first) callback(problem ?? new Error('no address'), '', 4);
+    // Beside an error there is no list, whatever the types say; what is thrown here would end the process.
+    lookup(hostname, { ...options, all: true }, (error, found: LookupAddress[] | undefined) => {
+      const [first] = found ?? [];
+      if (error ?? !first) callback(error ?? new Error('no address'), '', 4);
+      else if (!found?.every(({ address }) => this.#mayReach(address))) callback(new Error('not public'), '', 4);
       else if (options.all === true) callback(null, found);
       else callback(null, first.address, first.family);
     });

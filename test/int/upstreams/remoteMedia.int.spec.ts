@@ -83,6 +83,13 @@ describe('A file that a client names by URL', () => {
     await expect(closed.fetch(url)).rejects.toMatchObject({ code: 'invalid_request' });
   });
 
+  it.each([open, closed])('is refused where its name leads nowhere, and nothing else breaks', async (media) => {
+    await expect(media.fetch('http://no-such-name.invalid/a.png')).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: 'A URL in this request cannot be used: it cannot be reached.',
+    });
+  });
+
   it('is not asked for where a name leads to this machine', async () => {
     const before = asked;
     const { port } = server.address() as AddressInfo;
