@@ -1,16 +1,21 @@
 import { createReadStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { assertObjectKey, ObjectStoreUnavailable, type ObjectStore } from '../../services/files/ports.ts';
 import { makeDirectory, syncDirectory, writeAll } from '../journal/durableFile.ts';
 
+/** A draft that nothing was written to for so long belongs to a process that died. */
+const FORGOTTEN_MS = 3_600_000;
+
 /**
  * Objects as files of one directory. Their names are keys, which have neither dots nor separators, so that no name leads
- * elsewhere; what is being written has a dot in its name and is nobody's object. Rejects with the error of the disk when
+ * elsewhere; what is being written has a dot in its name and is nobody's object, and is removed where its process died.
+ * Rejects with the error of the disk when
  * the directory cannot be made.
  */
 export async function diskObjects(directory: string, uniqueName: () => string): Promise<ObjectStore> {
   await makeDirectory(directory);
+  await removeForgotten(directory);
   const pathOf = (key: string): string => {
     assertObjectKey(key);
     return path.join(directory, key);
@@ -43,6 +48,14 @@ export async function diskObjects(directory: string, uniqueName: () => string): 
       });
     },
   };
+}
+
+async function removeForgotten(directory: string): Promise<void> {
+  const drafts = (await readdir(directory)).filter((name) => name.startsWith('.'));
+  for (const draft of drafts.map((name) => path.join(directory, name))) {
+    const { mtimeMs } = await stat(draft);
+    if (mtimeMs < Date.now() - FORGOTTEN_MS) await rm(draft, { force: true });
+  }
 }
 
 /** The file is whole and on the disk when this resolves, under a name that nobody looks for. */

@@ -2,20 +2,26 @@ import { hash } from 'node:crypto';
 import { AwsV4Signer } from 'aws4fetch';
 import { Agent, request, type Dispatcher } from 'undici';
 import { assertObjectKey, ObjectStoreUnavailable, type ObjectStore } from '../../services/files/ports.ts';
+import { pause } from '../abortable.ts';
 import type { S3Address } from './s3Address.ts';
 
 const CONNECT_MS = 5_000;
 /** Without a byte for so long, a store counts as away. */
 const SILENCE_MS = 30_000;
+/** Until an answer begins, its place among the connections and its bytes included. */
+const ANSWER_MS = 120_000;
+/** What is still being read when the store closes. */
+const CLOSE_MS = 5_000;
 const ERROR_EXCERPT = 300;
 
 /**
  * Objects in a bucket of an S3-compatible store, addressed by path. Every request is signed (AWS Signature Version 4)
  * together with the hash of its bytes, so that what was stored is what was sent. An object is in memory as a whole while
- * it is sent, for its hash comes before its bytes. `close` ends the connections.
+ * it is sent, for its hash comes before its bytes. `close` ends the connections, after `closeMs` also those in use.
  */
 export class S3Objects implements ObjectStore {
   readonly #address: S3Address;
+  readonly #closeMs: number;
   readonly #agent = new Agent({
     connect: { timeout: CONNECT_MS },
     headersTimeout: SILENCE_MS,
@@ -23,8 +29,9 @@ export class S3Objects implements ObjectStore {
     connections: 32,
   });
 
-  constructor(address: S3Address) {
+  constructor(address: S3Address, closeMs = CLOSE_MS) {
     this.#address = address;
+    this.#closeMs = closeMs;
   }
 
   async put(key: string, bytes: Uint8Array | AsyncIterable<Uint8Array>, mediaType: string): Promise<void> {
@@ -50,7 +57,10 @@ export class S3Objects implements ObjectStore {
   }
 
   async close(): Promise<void> {
-    await this.#agent.close();
+    const closed = new AbortController();
+    const closing = this.#agent.close().then(() => closed.abort());
+    await Promise.race([closing, pause(this.#closeMs, closed.signal)]);
+    if (!closed.signal.aborted) await this.#agent.destroy();
   }
 
   #urlOf(key: string): string {
@@ -73,10 +83,15 @@ export class S3Objects implements ObjectStore {
       },
     });
     const { headers } = await signer.sign();
+    const late = new AbortController();
+    const deadline = setTimeout(() => late.abort(), ANSWER_MS);
     try {
-      return await request(url, { method, headers: [...headers].flat(), body, dispatcher: this.#agent });
+      const { signal } = late;
+      return await request(url, { method, headers: [...headers].flat(), body, signal, dispatcher: this.#agent });
     } catch (cause) {
       throw new ObjectStoreUnavailable('the object store cannot be reached', { cause });
+    } finally {
+      clearTimeout(deadline);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -35,6 +35,17 @@ describe('The local disk', () => {
     })();
     await expect(store.put('file-1', bytes, 'text/plain')).rejects.toThrow('cut');
     expect(await readdir(path.join(directory, 'data', 'objects'))).toEqual([]);
+  });
+
+  it('removes the drafts of processes that died, and of nobody else', async () => {
+    const store = await objects();
+    await store.put('file-1', Buffer.from('kept'), 'text/plain');
+    const inside = (name: string) => path.join(directory, 'data', 'objects', name);
+    for (const name of ['.dead', '.alive']) await writeFile(inside(name), 'begun');
+    const longAgo = Date.now() / 1_000 - 3_700;
+    for (const name of ['.dead', 'file-1']) await utimes(inside(name), longAgo, longAgo);
+    await objects();
+    expect((await readdir(path.join(directory, 'data', 'objects'))).toSorted()).toEqual(['.alive', 'file-1']);
   });
 
   it('says that it is unavailable when its directory is gone, with the reason', async () => {

@@ -66,6 +66,14 @@ describe('A bucket', () => {
     await expect(read()).rejects.toThrow(ObjectStoreUnavailable);
   });
 
+  it('closes although an object is not read to its end', async () => {
+    const store = new S3Objects(parseS3Address(server.address()), 20);
+    await store.put('file-1', Buffer.alloc(5_000_000), 'text/plain');
+    expect(await store.get('file-1')).not.toBeNull();
+    await store.close();
+    await expect(store.get('file-1')).rejects.toThrow(ObjectStoreUnavailable);
+  });
+
   it('that cannot be reached is unavailable', async () => {
     const store = new S3Objects(parseS3Address('s3+http://key:secret@127.0.0.1:1/bucket'));
     opened.push(store);

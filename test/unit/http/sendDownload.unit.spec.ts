@@ -11,10 +11,10 @@ afterEach(() => {
 });
 
 /** A server that answers with these bytes; `ended` tells how sending them ended. */
-async function serve(chunks: AsyncIterable<Uint8Array>) {
+async function serve(chunks: AsyncIterable<Uint8Array>, stallMs?: number) {
   const ended = Promise.withResolvers<unknown>();
   const server = createServer((_request, response) => {
-    sendDownload(response, chunks, () => response.setHeader('x-begun', 'yes')).then(
+    sendDownload(response, chunks, () => response.setHeader('x-begun', 'yes'), stallMs).then(
       () => ended.resolve('sent'),
       (error: unknown) => {
         ended.resolve(error);
@@ -62,6 +62,15 @@ describe('A download', () => {
     expect(await text(answer)).toHaveLength(200 * 65_536);
     expect(await ended).toBe('sent');
     expect(state.closed).toBe(true);
+  });
+
+  it('ends when its client reads nothing any more', async () => {
+    const { chunks, state } = pieces(100_000, 65_536);
+    const { ask, ended } = await serve(chunks, 50);
+    const answer = await ask();
+    expect(await ended).toBe('sent');
+    expect(state.closed).toBe(true);
+    await expect(text(answer)).rejects.toThrow('aborted');
   });
 
   it('may be empty', async () => {
