@@ -1,4 +1,4 @@
-import { METERS, type UsageVector } from '../../../events/meters.ts';
+import { METERS, totalTokens, type UsageVector } from '../../../events/meters.ts';
 
 /** What a provider reported. Null: that half was not stated in a usable way, and is estimated. */
 export interface ReportedUsage {
@@ -11,6 +11,24 @@ export interface ReportedUsage {
 }
 
 export const NOTHING_REPORTED: ReportedUsage = { input: null, output: null };
+
+/** Repeated usage is cumulative: of each half the last one that counts something holds, and no sum is made. */
+export function laterUsage(before: ReportedUsage, after: ReportedUsage): ReportedUsage {
+  return {
+    ...before,
+    ...after,
+    input: laterHalf(before.input, after.input),
+    output: laterHalf(before.output, after.output),
+  };
+}
+
+export function countsNothing({ input, output }: ReportedUsage): boolean {
+  return totalTokens(input ?? {}) + totalTokens(output ?? {}) === 0;
+}
+
+function laterHalf(before: UsageVector | null, after: UsageVector | null): UsageVector | null {
+  return before === null || (after !== null && totalTokens(after) > 0) ? after : before;
+}
 
 /** A vector without the meters that are 0. */
 export function withoutZeros(vector: UsageVector): UsageVector {

@@ -1,7 +1,7 @@
 import { ApiError } from '../../../http/errors.ts';
 import type { MediaSource, Part, TextPart, ToolCallPart, ToolResultPart } from '../../canonical/prompt.ts';
 import { parseObject, type Json } from '../../wire/json.ts';
-import { mediaTypeOf } from './mediaType.ts';
+import { inlineMediaType } from '../../canonical/inlineMediaType.ts';
 import { legalToolId } from './ids.ts';
 
 const PDF = 'application/pdf';
@@ -98,7 +98,7 @@ function imageBlock(source: MediaSource): Json {
     case 'url':
       return { type: 'image', source: { type: 'url', url: source.url } };
     case 'inline': {
-      const mime = mediaTypeOf(source);
+      const mime = inlineMediaType(source);
       if (!IMAGES.has(mime)) throw cannot('Claude takes images as PNG, JPEG, GIF or WebP only.');
       return { type: 'image', source: { type: 'base64', media_type: mime, data: source.data } };
     }
@@ -114,7 +114,7 @@ function fileBlock(source: MediaSource, name: string | null): Json {
       if (source.mime !== null && source.mime !== PDF) return imageBlock(source);
       return { type: 'document', source: { type: 'url', url: source.url }, ...title };
     case 'inline': {
-      const mime = mediaTypeOf(source);
+      const mime = inlineMediaType(source);
       if (IMAGES.has(mime)) return imageBlock(source);
       if (mime === PDF)
         return { type: 'document', source: { type: 'base64', media_type: PDF, data: source.data }, ...title };

@@ -1,3 +1,4 @@
+import { JSON_ONLY } from '../../canonical/jsonOnly.ts';
 import type { Message, TextPart } from '../../canonical/prompt.ts';
 import { textIn, type Json } from '../../wire/json.ts';
 import { assistantBlocks, resultBlocks, textBlocks, userBlocks } from './askedBlocks.ts';
@@ -12,8 +13,6 @@ const PLACEHOLDER: Json = { type: 'text', text: '.' };
 
 /** Claude takes no more cache marks; the last ones cover the longest beginnings. */
 const MAX_CACHE_MARKS = 4;
-
-const JSON_ONLY: TextPart = { type: 'text', text: 'Answer with one JSON object and nothing else.' };
 
 export interface Conversation {
   readonly system: readonly Json[];

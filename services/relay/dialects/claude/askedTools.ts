@@ -1,6 +1,7 @@
 import { ApiError } from '../../../http/errors.ts';
 import type { ChatPrompt, JsonObject, Tool, ToolChoice } from '../../canonical/prompt.ts';
 import type { Json } from '../../wire/json.ts';
+import { closedSchema } from './closedSchema.ts';
 
 const LEGAL_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
 
@@ -31,7 +32,7 @@ function declaration({ name, description, parameters, strict }: Tool): Json {
   return {
     name,
     ...(description !== null && description !== '' && { description }),
-    input_schema: objectSchema(parameters),
+    input_schema: strict === true ? closedSchema(objectSchema(parameters), 'tools') : objectSchema(parameters),
     ...(strict === true && { strict }),
   };
 }

@@ -5,6 +5,7 @@ import { isEventStream } from '../../wire/contentType.ts';
 import { messagesRequest, versionHeaders, type ClientHeaders } from './headers.ts';
 import { PassedStream } from './passedStream.ts';
 import { PassedWhole } from './passedWhole.ts';
+import { provenBody } from './provenBody.ts';
 import type { ClaudeRequest } from './request.ts';
 import { fittingBudget } from './thinking.ts';
 import { UnstreamedAnswer } from './unstreamedAnswer.ts';
@@ -28,7 +29,8 @@ export function claudePassage(
 }
 
 /**
- * The client's own bytes, unless the model has another name there or the output limit is above what may be used. A
+ * The client's own bytes, unless the model has another name there, the output limit is above what may be used, or an
+ * earlier answer came from a provider that signs no thinking. A
  * thinking budget that the smaller limit leaves no room for becomes smaller too. Throws ApiError when none is left.
  */
 export function passedBody(
@@ -37,10 +39,11 @@ export function passedBody(
   maxOutputTokens: number,
 ): Buffer {
   const limited = body.max_tokens > maxOutputTokens;
-  if (!limited && upstreamModel === model) return raw;
-  const changed = { ...body, model: upstreamModel };
+  const proven = provenBody(body);
+  if (!limited && upstreamModel === model && proven === body) return raw;
+  const changed = { ...proven, model: upstreamModel };
   if (!limited) return Buffer.from(JSON.stringify(changed));
-  const thinking = limitedThinking(body.thinking, maxOutputTokens);
+  const thinking = limitedThinking(proven.thinking, maxOutputTokens);
   return Buffer.from(JSON.stringify({ ...changed, max_tokens: maxOutputTokens, ...(thinking && { thinking }) }));
 }
 

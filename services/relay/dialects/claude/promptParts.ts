@@ -46,14 +46,16 @@ export function textPart(block: ClaudeBlock, at: string): TextPart {
   return { type: 'text', text, cache: mark['ttl'] === '1h' ? '1h' : '5m' };
 }
 
-/** A text document is a text under its title; one made of blocks is those blocks. */
+/** A text document is a text under its title and what is said of it; one made of blocks is those blocks. */
 function documentParts(block: ClaudeBlock, at: string): Part[] {
   const source = sourceOf(block, at);
   const title = typeof block['title'] === 'string' ? block['title'] : null;
-  const heading: Part[] = title === null ? [] : [{ type: 'text', text: title }];
+  const { context } = block;
+  const about: Part[] = typeof context === 'string' && context !== '' ? [{ type: 'text', text: context }] : [];
+  const heading: Part[] = title === null ? about : [{ type: 'text', text: title }, ...about];
   if (source['type'] === 'text') return [...heading, { type: 'text', text: stringOf(source, 'data', `${at}.source`) }];
   if (source['type'] === 'content') return [...heading, ...contentParts(source['content'], `${at}.source.content`)];
-  return [{ type: 'file', source: media(source, 'application/pdf', at), name: title }];
+  return [...about, { type: 'file', source: media(source, 'application/pdf', at), name: title }];
 }
 
 function contentParts(content: unknown, at: string): Part[] {

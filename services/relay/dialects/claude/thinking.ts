@@ -35,7 +35,7 @@ export function askedThinking(reasoning: Reasoning | null, situation: ThinkingSi
     return { thinking: { type: 'disabled' }, effort: null };
   if (version < 4.6) return { thinking: budgetThinking(reasoning, situation), effort: null };
   const thinking = { type: 'adaptive', ...(reasoning.shown && { display: 'summarized' }) };
-  return { thinking: situation.toolDemanded ? null : thinking, effort: effortOf(reasoning) };
+  return { thinking: situation.toolDemanded ? null : thinking, effort: effortOf(reasoning, version) };
 }
 
 /** The budget, made smaller where the output limit demands it; null when none fits below the limit. */
@@ -63,10 +63,12 @@ function budgetEffort({ effort }: Reasoning): keyof typeof BUDGET_OF {
   return effort === null || effort === 'none' ? 'medium' : effort;
 }
 
-/** Null leaves the effort to the model. */
-function effortOf(reasoning: Reasoning): string | null {
+/** Null leaves the effort to the model. 4.6 knows nothing between high and max. */
+function effortOf(reasoning: Reasoning, version: number): string | null {
   const { effort } = reasoning;
-  if (effort !== null) return effort === 'minimal' ? 'low' : effort;
+  if (effort === 'minimal') return 'low';
+  if (effort === 'xhigh' && version < 4.7) return 'high';
+  if (effort !== null) return effort;
   const budget = statedBudget(reasoning);
   if (budget === null) return null;
   if (budget <= BUDGET_OF.low) return 'low';
@@ -84,7 +86,7 @@ function continuesUnprovenLoop(messages: readonly Message[]): boolean {
 }
 
 /** 4.5 for `claude-sonnet-4-5-20250929`; a name that tells no version counts as the newest one. */
-function claudeVersion(model: string): number {
+export function claudeVersion(model: string): number {
   const match = /claude-(?:[a-z]+-)?(\d)(?:[-.](\d)(?!\d))?/.exec(model);
   return match ? Number(`${match[1] ?? ''}.${match[2] ?? '0'}`) : Infinity;
 }

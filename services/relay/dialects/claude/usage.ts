@@ -20,8 +20,8 @@ type Count = number | null;
 
 /**
  * The usage of one answer, as its usage objects state it one after the other. They are cumulative, so nothing is added
- * up. Some upstreams repeat the input as null or 0 at the end, so the largest count of the input holds; of the output
- * the last one does.
+ * up. Some upstreams repeat counts as null or 0 at the end, so the largest count of the input holds; of the output the
+ * last one that is not 0 does.
  */
 export class RunningUsage {
   #input: Count = null;
@@ -47,8 +47,8 @@ export class RunningUsage {
     this.open(usage);
     const { success, data } = usageObject.safeParse(usage);
     if (!success) return;
-    this.#output = data.output_tokens ?? this.#output;
-    this.#thinking = data.output_tokens_details?.thinking_tokens ?? this.#thinking;
+    this.#output = data.output_tokens || (this.#output ?? data.output_tokens ?? null);
+    this.#thinking = data.output_tokens_details?.thinking_tokens || this.#thinking;
   }
 
   get reported(): ReportedUsage {

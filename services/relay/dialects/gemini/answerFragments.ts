@@ -1,8 +1,8 @@
 import type { Emit } from '../../canonical/answer.ts';
-import { NOTHING_REPORTED, type ReportedUsage } from '../../usage/reported.ts';
+import { laterUsage, NOTHING_REPORTED, type ReportedUsage } from '../../usage/reported.ts';
 import { isObject, objectsIn, textIn, type Json } from '../../wire/json.ts';
 import { readFinish } from './finishReasons.ts';
-import { laterUsage, readUsage } from './reportedUsage.ts';
+import { readUsage } from './reportedUsage.ts';
 import { clientToolName } from './toolNames.ts';
 
 interface Choice {

@@ -7,6 +7,9 @@ type Media = Pick<GeminiPart, 'inlineData' | 'fileData'>;
 /** Where files lie that only Google can read: its Files API, Cloud Storage and videos. */
 const GOOGLE_HOSTS = /(?:^|\.)(?:googleapis\.com|youtube\.com|youtu\.be)$/i;
 
+/** Of turns that are not the model's; Google's own clients put responses of functions under the last two. */
+const USER_ROLES: ReadonlySet<string> = new Set(['', 'user', 'function', 'tool']);
+
 /**
  * The contents as messages. A role that is missing is the user's. Throws ApiError `unsupported_parameter` for files in
  * Google's stores and parts that other providers do not know, `invalid_request` for a role that nobody knows and for a
@@ -22,9 +25,9 @@ export function clientMessages(contents: readonly GeminiContent[]): Message[] {
         'assistant',
         (parts ?? []).flatMap((part) => modelPart(part, calls)),
       );
-    if (role !== 'user' && role !== 'function' && role !== '' && role !== null && role !== undefined) {
+    if (!USER_ROLES.has(role ?? '')) {
       throw new ApiError('invalid_request', {
-        detail: `The role "${role}" is not known.`,
+        detail: `The role "${String(role)}" is not known.`,
         param: `contents.${String(index)}.role`,
       });
     }

@@ -17,7 +17,7 @@ export function geminiPassage(request: GeminiRequest, upstreamModel: string, max
   const streamed = request.framing !== 'whole';
   const renameTo = upstreamModel === request.model ? null : request.model;
   return {
-    request: geminiRequest(upstreamModel, streamed, upstreamBody(request, maxOutput)),
+    request: geminiRequest(upstreamModel, streamed, upstreamBody(request, maxOutput, upstreamModel)),
     read: () => (streamed ? new StreamedAnswer(request, renameTo) : new WholeAnswer(renameTo)),
   };
 }

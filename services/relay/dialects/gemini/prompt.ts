@@ -131,7 +131,7 @@ function formatOf({ responseMimeType, responseSchema, responseJsonSchema }: Gene
   return null;
 }
 
-/** A budget of -1 leaves the amount to the model. */
+/** A budget of -1 leaves the amount to the model. That thoughts are not to be shown asks for none. */
 function reasoningOf(config: GenerationConfig['thinkingConfig']): Reasoning | null {
   if (!config) return null;
   const shown = config.includeThoughts === true;
@@ -139,7 +139,9 @@ function reasoningOf(config: GenerationConfig['thinkingConfig']): Reasoning | nu
   const level = (config.thinkingLevel ?? '').toUpperCase();
   if (budget === 0) return { effort: 'none', budgetTokens: null, shown };
   if (budget !== null && budget > 0) return { effort: null, budgetTokens: budget, shown };
-  if (level === '' || level === 'THINKING_LEVEL_UNSPECIFIED') return { effort: null, budgetTokens: null, shown };
+  if (level === '' || level === 'THINKING_LEVEL_UNSPECIFIED') {
+    return shown || budget !== null ? { effort: null, budgetTokens: null, shown } : null;
+  }
   const effort = Object.entries(EFFORTS).find(([known]) => known === level)?.[1];
   if (effort === undefined) throw unsupported('generationConfig.thinkingConfig.thinkingLevel');
   return { effort, budgetTokens: null, shown };

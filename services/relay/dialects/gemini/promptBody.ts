@@ -14,6 +14,9 @@ const LEVELS = { minimal: 'MINIMAL', low: 'LOW', medium: 'MEDIUM', high: 'HIGH',
 /** Tokens, as Google's own OpenAI layer gives them to the models of 2.5. */
 const BUDGETS = { minimal: 1_024, low: 1_024, medium: 8_192, high: 24_576, xhigh: 24_576, max: 24_576 } as const;
 
+/** Models of 2.5 refuse larger ones; Pro may think for longer than the others. */
+const MOST_BUDGET = { pro: 32_768, others: 24_576 } as const;
+
 /**
  * The body of a generateContent call. Throws ApiError `unsupported_parameter` for more than five stops, and for what
  * contents and function names cannot carry; `invalid_request` for a conversation that says nothing.
@@ -55,16 +58,18 @@ function generationConfig({ sampling, format, ...prompt }: AskedPrompt, upstream
     maxOutputTokens: prompt.maxOutput,
     responseMimeType: format ? 'application/json' : null,
     responseJsonSchema: format?.kind === 'schema' ? format.schema : null,
-    thinkingConfig: prompt.reasoning && thinkingConfig(prompt.reasoning, TAKES_LEVELS.test(upstreamModel)),
+    thinkingConfig: prompt.reasoning && thinkingConfig(prompt.reasoning, upstreamModel),
   });
 }
 
 /** Only one of level and budget may be stated. Where thinking cannot be switched off the provider says so. */
-function thinkingConfig({ effort, budgetTokens, shown }: Reasoning, takesLevels: boolean): Json | null {
+function thinkingConfig({ effort, budgetTokens, shown }: Reasoning, upstreamModel: string): Json | null {
+  const takesLevels = TAKES_LEVELS.test(upstreamModel);
+  const most = /pro/i.test(upstreamModel) ? MOST_BUDGET.pro : MOST_BUDGET.others;
   const isOff = budgetTokens === 0 || (budgetTokens === null && effort === 'none');
   const config: Json = shown && !isOff ? { includeThoughts: true } : {};
   if (isOff) config['thinkingBudget'] = 0;
-  else if (budgetTokens !== null) config['thinkingBudget'] = budgetTokens;
+  else if (budgetTokens !== null) config['thinkingBudget'] = Math.min(budgetTokens, most);
   else if (effort !== null && effort !== 'none' && takesLevels) config['thinkingLevel'] = LEVELS[effort];
   else if (effort !== null && effort !== 'none') config['thinkingBudget'] = BUDGETS[effort];
   return Object.keys(config).length > 0 ? config : null;

@@ -1,6 +1,7 @@
 import { ApiError } from '../../../http/errors.ts';
+import { inlineMediaType } from '../../canonical/inlineMediaType.ts';
 import type { MediaSource, Message, Part, ToolCallPart, ToolResultPart } from '../../canonical/prompt.ts';
-import { parseObject, type Json } from '../../wire/json.ts';
+import { isObject, parseObject, type Json } from '../../wire/json.ts';
 import { geminiToolName } from './toolNames.ts';
 
 /** Google's documented value for a call whose thought signature is not known. Without one Gemini 3 answers 400. */
@@ -36,7 +37,7 @@ export function promptContents(messages: readonly Message[], upstreamModel: stri
     }
   }
   if (turns[0]?.role === 'model') turns.unshift({ role: 'user', parts: [OPENING] });
-  const wantsSignatures = !BEFORE_SIGNATURES.test(upstreamModel);
+  const wantsSignatures = asksForSignatures(upstreamModel);
   return turns.map(({ role, parts }) => ({
     role,
     parts: role === 'user' ? responsesFirst(parts) : wantsSignatures ? signed(parts) : parts,
@@ -54,10 +55,17 @@ function responsesFirst(parts: readonly Json[]): Json[] {
   return [...parts.filter(isResponse), ...parts.filter((part) => !isResponse(part))];
 }
 
+/** Whether a model refuses a turn whose calls have no signature. */
+export function asksForSignatures(upstreamModel: string): boolean {
+  return !BEFORE_SIGNATURES.test(upstreamModel);
+}
+
 /** Of parallel calls only the first one carries a signature. */
-function signed(parts: readonly Json[]): Json[] {
-  const first = parts.findIndex((part) => Object.hasOwn(part, 'functionCall'));
-  return parts.map((part, index) => (index === first ? { thoughtSignature: UNKNOWN_SIGNATURE, ...part } : part));
+export function signed<P extends Json>(parts: readonly P[]): P[] {
+  const first = parts.findIndex((part) => isObject(part['functionCall']));
+  return parts.map((part, index) =>
+    index === first ? { ...part, thoughtSignature: part['thoughtSignature'] ?? UNKNOWN_SIGNATURE } : part,
+  );
 }
 
 function partsOf(part: Part, names: ReadonlyMap<string, string>): Json[] {
@@ -84,7 +92,7 @@ function isMedia({ type }: Part): boolean {
 }
 
 function inlineData(source: MediaSource): Json {
-  if (source.kind === 'inline') return { mimeType: source.mime, data: source.data };
+  if (source.kind === 'inline') return { mimeType: inlineMediaType(source), data: source.data };
   const detail =
     source.kind === 'url'
       ? 'The provider of this model takes images, audio and files only inline, not by URL.'

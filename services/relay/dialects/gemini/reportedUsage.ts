@@ -1,4 +1,4 @@
-import { totalTokens, type UsageVector } from '../../../../events/meters.ts';
+import type { UsageVector } from '../../../../events/meters.ts';
 import { Divided, NOTHING_REPORTED, withoutZeros, type ReportedUsage } from '../../usage/reported.ts';
 import { isObject, objectsIn, type Json } from '../../wire/json.ts';
 
@@ -20,15 +20,6 @@ export function readUsage(metadata: unknown): ReportedUsage {
     input: input === null ? null : inputVector(input, metadata),
     output: outputVector(outputTokens(metadata, input), metadata),
   };
-}
-
-/** Repeated usage is cumulative: of each half the last one that counts something holds, and no sum is made. */
-export function laterUsage(before: ReportedUsage, after: ReportedUsage): ReportedUsage {
-  return { input: laterHalf(before.input, after.input), output: laterHalf(before.output, after.output) };
-}
-
-function laterHalf(before: UsageVector | null, after: UsageVector | null): UsageVector | null {
-  return before === null || (after !== null && totalTokens(after) > 0) ? after : before;
 }
 
 function inputVector(input: number, metadata: Json): UsageVector {

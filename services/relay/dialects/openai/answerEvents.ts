@@ -1,7 +1,6 @@
-import { totalTokens } from '../../../../events/meters.ts';
 import type { AnswerEvent, Emit } from '../../canonical/answer.ts';
 import type { ChannelQuirks } from '../../ports.ts';
-import type { ReportedUsage } from '../../usage/reported.ts';
+import { countsNothing, laterUsage, type ReportedUsage } from '../../usage/reported.ts';
 import { isObject, objectsIn, textIn, type Json } from '../../wire/json.ts';
 import { errorIn, failureOf, parseAnswer } from './chatAnswer.ts';
 import { contentEvents } from './contentEvents.ts';
@@ -21,7 +20,7 @@ export class AnswerEvents {
   readonly #quirks: ChannelQuirks;
   readonly #choices = new Map<number, Choice>();
   #start: AnswerEvent | null = null;
-  #counted = false;
+  #usage: ReportedUsage | null = null;
   #over = false;
 
   constructor(emit: Emit, quirks: ChannelQuirks) {
@@ -96,15 +95,15 @@ export class AnswerEvents {
     this.#send({ type: 'finish', choice: index, reason, stopSequence: null });
   }
 
-  /** Usage may stand on any chunk; it is cumulative, but an empty one behind it erases nothing. */
+  /** Usage may stand on any chunk. */
   #takeUsage(chunk: Json): void {
     const stated = atPath(chunk, this.#quirks.usagePath) ?? chunk['usage'];
     if (!isObject(stated)) return;
     const usage = readUsage(stated, this.#quirks);
-    if (this.#counted && isEmpty(usage)) return;
+    if (this.#usage && countsNothing(usage)) return;
+    this.#usage = this.#usage ? laterUsage(this.#usage, usage) : usage;
     this.#begin(chunk);
-    this.#counted = true;
-    this.#send({ type: 'usage', usage });
+    this.#send({ type: 'usage', usage: this.#usage });
   }
 
   #choice(index: number): Choice {
@@ -140,8 +139,4 @@ function withCallIndices(choice: Json): Json {
   if (!isObject(message)) return choice;
   const calls = objectsIn(message['tool_calls']).map((call, index) => ({ ...call, index }));
   return { ...choice, message: { ...message, tool_calls: calls } };
-}
-
-function isEmpty({ input, output }: ReportedUsage): boolean {
-  return totalTokens(input ?? {}) + totalTokens(output ?? {}) === 0;
 }

@@ -1,7 +1,7 @@
 import { ApiError } from '../../../http/errors.ts';
 import type { Message, Part, TextPart, ToolCallPart } from '../../canonical/prompt.ts';
 import { isObject, objectsIn, parseObject, textIn, type Json } from '../../wire/json.ts';
-import { readPart, textParts } from './chatPromptParts.ts';
+import { imagePart, readPart, textParts } from './chatPromptParts.ts';
 import type { ChatBody, ChatMessage } from './chatRequest.ts';
 
 interface Conversation {
@@ -50,7 +50,7 @@ function contentParts({ content }: ChatMessage, param: string): Part[] {
   return (content ?? []).map((part, index) => readPart(part, `${param}.content.${String(index)}`));
 }
 
-/** Thinking that the client gives back has no signature in this dialect. */
+/** Thinking that the client gives back has no signature in this dialect; images stand where answers have them. */
 function assistantParts(message: ChatMessage, param: string, called: Called): Part[] {
   if (isObject(message['audio'])) {
     const detail = 'An earlier answer in audio lies with the provider that gave it.';
@@ -70,6 +70,9 @@ function assistantParts(message: ChatMessage, param: string, called: Called): Pa
   return [
     ...(thinking === '' ? [] : [{ type: 'thinking', text: thinking, signature: null } as const]),
     ...contentParts(message, param),
+    ...objectsIn(message['images']).map((image, index) =>
+      imagePart(image['image_url'], `${param}.images.${String(index)}`),
+    ),
     ...(refusal === '' ? [] : [{ type: 'refusal', text: refusal } as const]),
     ...calls,
   ];

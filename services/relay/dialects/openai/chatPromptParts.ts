@@ -52,7 +52,7 @@ function textPart(part: Json, param: string): TextPart {
 }
 
 /** Some clients give the address alone. */
-function imagePart(stated: unknown, param: string): Part {
+export function imagePart(stated: unknown, param: string): Part {
   const image = isObject(stated) ? stated : { url: stated };
   const { url, detail } = image;
   const known = detail === 'low' || detail === 'high' || detail === 'auto' ? detail : null;

@@ -1,5 +1,6 @@
+import { JSON_ONLY } from '../../canonical/jsonOnly.ts';
 import type { AskedPrompt } from '../../canonical/crossing.ts';
-import type { AnswerFormat, Reasoning, Tool, ToolChoice } from '../../canonical/prompt.ts';
+import type { AnswerFormat, ChatPrompt, Reasoning, Tool, ToolChoice } from '../../canonical/prompt.ts';
 import type { Channel } from '../../ports.ts';
 import type { Json } from '../../wire/json.ts';
 import { promptMessages } from './promptMessages.ts';
@@ -15,13 +16,14 @@ const MEDIUM_BUDGET_TOKENS = 8_192;
 /**
  * The body of a chat call by the channel's quirks. Throws ApiError `unsupported_parameter` for what its messages cannot
  * carry. Dropped: `topK`, which OpenAI does not know; stops beyond the fourth; the end user; the wish for parallel calls
- * or none where the channel has no word for it; everything that the channel strips.
+ * or none where the channel has no word for it; everything that the channel strips. Added: the word JSON, without which
+ * OpenAI gives no JSON that has no schema.
  */
 export function promptBody(prompt: AskedPrompt, { upstreamModel, quirks }: Channel): Json {
   const { sampling, tools, choices } = prompt;
   const body: Json = {
     model: upstreamModel,
-    messages: promptMessages(prompt),
+    messages: promptMessages(lacksWord(prompt) ? { ...prompt, system: [...prompt.system, JSON_ONLY] } : prompt),
     stream: prompt.streamed,
     stream_options: prompt.streamed && takesStreamOptions(quirks) ? { include_usage: true } : null,
     n: choices > 1 ? choices : null,
@@ -42,6 +44,12 @@ export function promptBody(prompt: AskedPrompt, { upstreamModel, quirks }: Chann
   for (const field of quirks.stripsParams) body[field] = null;
   body[quirks.maxTokensField] = prompt.maxOutput;
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+}
+
+function lacksWord({ format, system, messages }: ChatPrompt): boolean {
+  if (format?.kind !== 'json') return false;
+  const said = [...system, ...messages.flatMap(({ parts }) => parts)];
+  return !said.some((part) => part.type === 'text' && /json/i.test(part.text));
 }
 
 function tool({ name, description, parameters, strict }: Tool): Json {

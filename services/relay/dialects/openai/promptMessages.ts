@@ -1,6 +1,7 @@
 import { ApiError } from '../../../http/errors.ts';
 import type { ChatPrompt, MediaSource, Message, Part, TextPart, ToolCallPart } from '../../canonical/prompt.ts';
 import type { Json } from '../../wire/json.ts';
+import { legalCallId } from './answerIds.ts';
 import { asDataUri } from './dataUri.ts';
 
 type ResultPart = Extract<Part, { type: 'toolResult' }>;
@@ -40,7 +41,7 @@ export function promptMessages(prompt: ChatPrompt): Json[] {
     }
     const results = message.parts.filter((part) => part.type === 'toolResult');
     for (const result of results) {
-      messages.push({ role: 'tool', tool_call_id: result.callId, content: resultText(result) });
+      messages.push({ role: 'tool', tool_call_id: legalCallId(result.callId), content: resultText(result) });
       waiting.push(...result.parts.filter((part) => part.type !== 'text').flatMap(userPart));
     }
     const others = message.parts.filter((part) => part.type !== 'toolResult').flatMap(userPart);
@@ -57,8 +58,8 @@ function userContent(parts: readonly Json[]): unknown {
   return parts.length === 1 && first?.['type'] === 'text' ? first['text'] : parts;
 }
 
-function resultText({ parts }: ResultPart): string {
-  return textsOf(parts).join('\n');
+function resultText({ parts, isError }: ResultPart): string {
+  return textsOf(parts).join('\n') || (isError ? 'The tool failed.' : '');
 }
 
 /** None for a turn of nothing but thinking. A refusal is what the assistant said, so it goes as text. */
@@ -73,7 +74,7 @@ function assistantMessages({ parts }: Message): Json[] {
 }
 
 function toolCall({ id, name, arguments: json }: ToolCallPart): Json {
-  return { id, type: 'function', function: { name, arguments: json } };
+  return { id: legalCallId(id), type: 'function', function: { name, arguments: json } };
 }
 
 function userPart(part: Part): Json[] {

@@ -52,9 +52,66 @@ describe('A request to Claude', () => {
   });
 
   it('carries a schema of the answer', async () => {
-    const schema = { type: 'object', properties: { a: { type: 'string' } } };
+    const schema = { type: 'object', properties: { a: { type: 'string' } }, additionalProperties: false };
     const body = await asked({ format: { kind: 'schema', name: 'x', schema, strict: true } });
     expect(body['output_config']).toEqual({ format: { type: 'json_schema', schema } });
+  });
+
+  it('closes the objects of a schema, and tells its bounds in descriptions', async () => {
+    const schema = {
+      type: 'object',
+      properties: {
+        list: { type: 'array', minItems: 2, items: { $ref: '#/$defs/item' } },
+        one: { type: 'array', minItems: 1, items: { type: 'number', minimum: 0 } },
+        minimum: { type: 'string', description: 'A word.', maxLength: 5, enum: ['a', 'b'] },
+      },
+      required: ['list', 'minimum'],
+      $defs: { item: { anyOf: [{ type: 'object', properties: { b: { type: 'null' } } }, { type: 'string' }] } },
+    };
+    const body = await asked({ format: { kind: 'schema', name: 'x', schema, strict: null } });
+    expect(body['output_config']).toEqual({
+      format: {
+        type: 'json_schema',
+        schema: {
+          type: 'object',
+          properties: {
+            list: { type: 'array', items: { $ref: '#/$defs/item' }, description: '{"minItems":2}' },
+            one: { type: 'array', minItems: 1, items: { type: 'number', description: '{"minimum":0}' } },
+            minimum: { type: 'string', description: 'A word. {"maxLength":5}', enum: ['a', 'b'] },
+          },
+          required: ['list', 'minimum'],
+          $defs: {
+            item: {
+              anyOf: [
+                { type: 'object', properties: { b: { type: 'null' } }, additionalProperties: false },
+                { type: 'string' },
+              ],
+            },
+          },
+          additionalProperties: false,
+        },
+      },
+    });
+  });
+
+  it.each([
+    { type: 'object' },
+    { type: 'object', properties: {}, additionalProperties: true },
+    { type: 'object', properties: { a: { type: 'object', additionalProperties: { type: 'string' } } } },
+  ])('is refused with an object that cannot be closed: %j', async (schema) => {
+    expect(await refusal({ format: { kind: 'schema', name: 'x', schema, strict: null } })).toEqual([
+      'unsupported_parameter',
+      'response_format',
+    ]);
+  });
+
+  it('is refused for an answer by a schema where the model knows none', async () => {
+    const format = { kind: 'schema', name: 'x', schema: { type: 'object', properties: {} }, strict: null } as const;
+    await expect(asked({ format }, { upstreamModel: 'claude-3-5-haiku-20241022' })).rejects.toMatchObject({
+      code: 'unsupported_parameter',
+      param: 'response_format',
+    });
+    expect(await asked({ format }, { upstreamModel: 'claude-opus-4-1-20250805' })).toHaveProperty('output_config');
   });
 });
 
@@ -63,6 +120,13 @@ describe('The sampling that Claude is asked with', () => {
     expect(await sampled({ temperature: 1.7, topP: 0.5 })).toMatchObject({ temperature: 1 });
     expect(await sampled({ temperature: 0, topP: 0.5 })).not.toHaveProperty('top_p');
     expect(await sampled({ topP: 0.5, topK: 40 })).toMatchObject({ top_p: 0.5, top_k: 40 });
+  });
+
+  it('is left to the models from 4.7 on, which take none', async () => {
+    const change = { sampling: { ...SAMPLING, temperature: 0.5, topP: 0.5, topK: 3, stop: ['END'] } };
+    const plain = await asked({}, { upstreamModel: 'claude-opus-4-7' });
+    expect(await asked(change, { upstreamModel: 'claude-opus-4-7' })).toEqual({ ...plain, stop_sequences: ['END'] });
+    expect(await asked(change, { upstreamModel: 'claude-opus-4-6' })).toMatchObject({ temperature: 0.5, top_k: 3 });
   });
 
   it('drops seed and penalties', async () => {
@@ -89,7 +153,12 @@ describe('The tools that Claude is asked with', () => {
     ];
     expect((await asked({ tools }))['tools']).toEqual([
       { name: 'f', input_schema: EMPTY_SCHEMA },
-      { name: 'g', description: 'does', input_schema: { type: 'object', properties: { a: {} } }, strict: true },
+      {
+        name: 'g',
+        description: 'does',
+        input_schema: { type: 'object', properties: { a: {} }, additionalProperties: false },
+        strict: true,
+      },
       { name: 'h', input_schema: EMPTY_SCHEMA },
     ]);
   });
@@ -139,8 +208,13 @@ describe('The thinking that Claude is asked for', () => {
     ['xhigh', 'xhigh'],
     ['max', 'max'],
   ] as const)('is an effort for newer models: %s is %s', async (effort, asks) => {
-    const body = await reasons({ effort });
+    const body = await reasons({ effort }, 'claude-opus-4-7');
     expect(body).toMatchObject({ thinking: { type: 'adaptive' }, output_config: { effort: asks } });
+  });
+
+  it('is, in 4.6, never between high and max', async () => {
+    expect((await reasons({ effort: 'xhigh' }, 'claude-opus-4-6'))['output_config']).toEqual({ effort: 'high' });
+    expect((await reasons({ effort: 'max' }, 'claude-opus-4-6'))['output_config']).toEqual({ effort: 'max' });
   });
 
   it.each([

@@ -75,6 +75,32 @@ describe('A call that is passed through to Claude', () => {
     );
   });
 
+  it('has no thinking that another provider left unsigned', () => {
+    const unsigned = { type: 'thinking', thinking: 't', signature: '' };
+    const says = { type: 'text', text: 'b' };
+    const asks = { role: 'user', content: 'a' };
+    const turns = (...content: object[]) => [asks, { role: 'assistant', content }, asks];
+    expect(sent({ messages: turns(unsigned, says) })['messages']).toEqual(turns(says));
+    expect(sent({ messages: turns({ type: 'thinking', thinking: 't' }) })['messages']).toEqual([asks, asks]);
+    const { raw, request } = passage({ messages: turns({ ...unsigned, signature: 'c2ln' }, says) });
+    expect(request.body).toBe(raw);
+  });
+
+  it('is not asked to think on within a budget after calls that unsigned thinking led to', () => {
+    const unsigned = { type: 'thinking', thinking: 't', signature: '' };
+    const call = { type: 'tool_use', id: 'toolu_1', name: 'f', input: {} };
+    const results = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_1' }] };
+    const thinking = { type: 'enabled', budget_tokens: 2_000 };
+    const loop = (...content: object[]) => ({
+      thinking,
+      max_tokens: 4_000,
+      messages: [BODY.messages[0], { role: 'assistant', content }, results],
+    });
+    expect(sent(loop(unsigned, call))).not.toHaveProperty('thinking');
+    expect(sent(loop({ ...unsigned, signature: 'c2ln' }, call))['thinking']).toEqual(thinking);
+    expect(sent({ ...loop(unsigned, call), thinking: { type: 'adaptive' } })['thinking']).toEqual({ type: 'adaptive' });
+  });
+
   it('has the version and the betas of the client, where they are well-formed', () => {
     const headers = (given: Setting['headers']) => {
       const { request } = passage({}, given ? { headers: given } : {});

@@ -133,6 +133,9 @@ describe('A Messages body as other protocols are asked', () => {
       text('Notes'),
       text('words'),
     ]);
+    const told = { type: 'document', source: { type: 'text', data: 'words' }, title: 'Notes', context: 'Of May.' };
+    expect(userParts(told)).toEqual([text('Notes'), text('Of May.'), text('words')]);
+    expect(userParts({ type: 'document', source: pdf, context: 'Of May.' })?.[0]).toEqual(text('Of May.'));
     expect(userParts({ type: 'document', source: { type: 'content', content: [text('words')] } })).toEqual([
       text('words'),
     ]);

@@ -57,6 +57,10 @@ describe('The usage that Claude reports', () => {
       output: { outputText: 15 },
     });
     expect(reported(null, { output_tokens: 15 }, { output_tokens: null }).output).toEqual({ outputText: 15 });
+    const thought = { output_tokens: 500, output_tokens_details: { thinking_tokens: 480 } };
+    const zeros = { input_tokens: 0, output_tokens: 0, output_tokens_details: { thinking_tokens: 0 } };
+    expect(reported(null, thought, zeros).output).toEqual({ outputText: 20, reasoning: 480 });
+    expect(reported(null, zeros).output).toEqual({});
   });
 
   it.each([null, 0])('keeps the input when it is repeated as %s', (empty) => {

@@ -92,6 +92,13 @@ describe('A request to Gemini', () => {
     expect(configOf({ reasoning: { effort: 'high', budgetTokens: 99, shown: true } }, GEMINI_3)).toMatchObject({
       thinkingConfig: { includeThoughts: true, thinkingBudget: 99 },
     });
+    expect(configOf({ reasoning: { effort: null, budgetTokens: 64_000, shown: false } })).toMatchObject({
+      thinkingConfig: { thinkingBudget: 24_576 },
+    });
+    const pro = { ...CHANNEL, upstreamModel: 'gemini-2.5-pro' };
+    expect(configOf({ reasoning: { effort: null, budgetTokens: 64_000, shown: false } }, pro)).toMatchObject({
+      thinkingConfig: { thinkingBudget: 32_768 },
+    });
     expect(configOf({ reasoning: { effort: null, budgetTokens: null, shown: false } })).toEqual({
       maxOutputTokens: 500,
     });
@@ -128,6 +135,17 @@ describe('The conversation', () => {
     expect(body['contents']).toEqual([{ role: 'user', parts: [{ text: 'Write.' }] }]);
     expect(body).not.toHaveProperty('systemInstruction');
     expect(refusal(() => asked({ messages: [] }))).toEqual({ code: 'invalid_request', param: 'messages' });
+  });
+
+  it.each([
+    ['image/jpg', 'aGk=', 'image/jpeg'],
+    ['image/png; charset=binary', '/9j/4AAQSkZJRgABAQ==', 'image/jpeg'],
+    ['audio/wav', 'aGk=', 'audio/wav'],
+  ])('has media under the type that Google knows: %s', (mime, data, mimeType) => {
+    const image: Part = { type: 'image', source: { kind: 'inline', mime, data }, detail: null };
+    expect(bodyOf({ messages: [user(image)] })['contents']).toEqual([
+      { role: 'user', parts: [{ inlineData: { mimeType, data } }] },
+    ]);
   });
 
   it('has images, audio and files inline', () => {

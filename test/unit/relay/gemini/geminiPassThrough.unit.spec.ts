@@ -25,9 +25,10 @@ const LAST = fragment([{ text: '!' }], { finishReason: 'STOP' }, USAGE);
 const AFTER = { usageMetadata: { ...USAGE, trafficType: 'ON_DEMAND' }, responseId: 'resp-1' };
 const ALIASED = { ...CHANNEL, upstreamModel: 'gemini-2.5-flash-001' };
 
-async function upstreamBodyOf(source: string): Promise<string> {
+async function upstreamBodyOf(source: string, upstreamModel = CHANNEL.upstreamModel): Promise<string> {
   const call = geminiCall(Buffer.from(source), 64, WHOLE, () => geminiProtocol);
-  return ((await call.passage(CHANNEL, CONTEXT)).request.body ?? '').toString();
+  const passage = await call.passage({ ...CHANNEL, upstreamModel }, CONTEXT);
+  return (passage.request.body ?? '').toString();
 }
 
 describe('A request that is passed through', () => {
@@ -58,6 +59,24 @@ describe('A request that is passed through', () => {
     const source =
       '{"contents":[{"parts":[]}],"generationConfig":{"max\\u004futputTokens":900000,"maxOutputTokens":5}}';
     expect(await upstreamBodyOf(source)).toBe('{"contents":[{"parts":[]}],"generationConfig":{"maxOutputTokens":5}}');
+  });
+
+  it('has its unsigned calls marked where the model asks for signatures, and nothing else changed', async () => {
+    const body = (...parts: object[]) => ({
+      contents: [
+        { role: 'user', parts: [{ text: 'a' }] },
+        { role: 'model', parts },
+      ],
+      generationConfig: { maxOutputTokens: 7 },
+    });
+    const call = { functionCall: { id: 'c', name: 'f', args: {} } };
+    const unsigned = JSON.stringify(body({ text: 'b' }, call, call));
+    expect(await upstreamBodyOf(unsigned, 'gemini-2.5-flash')).toBe(unsigned);
+    expect(JSON.parse(await upstreamBodyOf(unsigned, 'gemini-3-pro-preview'))).toEqual(
+      body({ text: 'b' }, { ...call, thoughtSignature: 'skip_thought_signature_validator' }, call),
+    );
+    const signed = JSON.stringify(body({ ...call, thoughtSignature: 'c2ln' }, call));
+    expect(await upstreamBodyOf(signed, 'gemini-3-pro-preview')).toBe(signed);
   });
 
   it('goes to the model of the channel, always as server-sent events when it is a stream', async () => {

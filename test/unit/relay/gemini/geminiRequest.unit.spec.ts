@@ -131,6 +131,14 @@ describe('A conversation of a Gemini client', () => {
     ]);
   });
 
+  it.each(['function', 'tool'])('has responses of functions under the role %s too', (role) => {
+    const contents = [
+      { role: 'model', parts: [{ functionCall: { name: 'f' } }] },
+      { role, parts: [{ functionResponse: { name: 'f', response: {} } }] },
+    ];
+    expect(promptOf({ contents }).messages.map((message) => message.role)).toEqual(['assistant', 'tool']);
+  });
+
   it('tells images, audio and other files apart, inline or at a public URL', () => {
     const inlineData = (mimeType: string) => ({ inlineData: { mimeType, data: 'aGk=' } });
     const fileData = { fileUri: 'https://example.com/a.png', mimeType: 'image/png' };
@@ -241,6 +249,9 @@ describe('A generationConfig', () => {
     [{ thinkingBudget: 0 }, { effort: 'none', budgetTokens: null, shown: false }],
     [{ thinkingBudget: 512 }, { effort: null, budgetTokens: 512, shown: false }],
     [{ thinkingLevel: 'high' }, { effort: 'high', budgetTokens: null, shown: false }],
+    [{ thinkingBudget: -1 }, { effort: null, budgetTokens: null, shown: false }],
+    [{ includeThoughts: false }, null],
+    [{}, null],
   ])('with %j thinks so much', (thinkingConfig, reasoning) => {
     expect(configured({ thinkingConfig }).reasoning).toEqual(reasoning);
   });

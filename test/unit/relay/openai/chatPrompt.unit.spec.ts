@@ -232,6 +232,14 @@ describe('Messages in canonical form', () => {
     expect(messages({ role: 'assistant', content: null, refusal: 'No.' }).messages[0]?.parts).toEqual([part]);
   });
 
+  it('carry images of earlier answers', () => {
+    const images = [{ type: 'image_url', image_url: { url: 'data:image/png;base64,QUJD' } }];
+    expect(messages({ role: 'assistant', content: 'here', images }).messages[0]?.parts).toEqual([
+      { type: 'text', text: 'here' },
+      { type: 'image', source: { kind: 'inline', mime: 'image/png', data: 'QUJD' }, detail: null },
+    ]);
+  });
+
   it.each([
     [{ role: 'user', content: [{ type: 'video_url', video_url: {} }] }, 'messages.0.content.0.type'],
     [{ role: 'assistant', audio: { id: 'audio_1' } }, 'messages.0.audio'],

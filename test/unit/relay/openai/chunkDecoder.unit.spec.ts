@@ -192,6 +192,19 @@ describe('Usage from upstream', () => {
     expect(events.findLast(({ type }) => type === 'usage')).toEqual(more);
   });
 
+  it('keeps of each half the last count that is not 0', () => {
+    const usage = { prompt_tokens: 9, completion_tokens: 500, completion_tokens_details: { reasoning_tokens: 480 } };
+    const events = read(
+      chunk({ delta: { content: 'a' } }, { usage }),
+      usageChunk({ prompt_tokens: 9, completion_tokens: 0, total_tokens: 9 }),
+      usageChunk({ total_tokens: 509 }),
+    );
+    expect(events.findLast(({ type }) => type === 'usage')).toEqual({
+      type: 'usage',
+      usage: { input: { uncachedInput: 9 }, output: { outputText: 20, reasoning: 480 } },
+    });
+  });
+
   it('is found on the finish chunk and behind it', () => {
     expect(read(chunk({ finish: 'stop' }, { usage: USAGE }))).toEqual([STOP, COUNTED, END]);
     expect(read(chunk({ finish: 'stop' }), usageChunk(USAGE))).toEqual([STOP, COUNTED, END]);

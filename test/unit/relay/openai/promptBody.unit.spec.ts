@@ -111,6 +111,15 @@ describe('A chat body for an upstream', () => {
 
   it('carries the format of the answer', () => {
     expect(body({ format: { kind: 'json' } })['response_format']).toEqual({ type: 'json_object' });
+    const asking: readonly Message[] = [user(text('as json, please'))];
+    expect(body({ format: { kind: 'json' }, messages: asking })['messages']).toEqual([
+      { role: 'user', content: 'as json, please' },
+    ]);
+    // Without that word OpenAI refuses the format.
+    expect(body({ format: { kind: 'json' } })['messages']).toEqual([
+      { role: 'system', content: 'Answer with one JSON object and nothing else.' },
+      { role: 'user', content: 'hi' },
+    ]);
     const schema = { type: 'object' };
     expect(body({ format: { kind: 'schema', name: 'n', schema, strict: true } })['response_format']).toEqual({
       type: 'json_schema',
@@ -198,6 +207,27 @@ describe('The messages for an upstream', () => {
       { role: 'tool', tool_call_id: 'a', content: '' },
       { role: 'user', content: [PNG_PART] },
     ]);
+  });
+
+  it('have ids of calls that OpenAI takes, the same for a call and its result', () => {
+    const longest = `call_${'x'.repeat(35)}`;
+    const ids = (id: string) => {
+      const [asked, answered] = messages(assistant(call(id)), result(id, text('one'))) as Record<string, unknown>[];
+      return [(asked?.['tool_calls'] as { id: string }[])[0]?.id, answered?.['tool_call_id']];
+    };
+    expect(ids(longest)).toEqual([longest, longest]);
+    const [shortened, same] = ids(`${longest}y`);
+    expect(shortened).toMatch(/^call_[0-9a-f]{32}$/);
+    expect(same).toBe(shortened);
+  });
+
+  it('say that a tool failed where its result has no text', () => {
+    const failed: Part = { type: 'toolResult', callId: 'a', name: 'f', parts: [], isError: true };
+    expect(messages(assistant(call('a')), { role: 'tool', parts: [failed] })[1]).toEqual({
+      role: 'tool',
+      tool_call_id: 'a',
+      content: 'The tool failed.',
+    });
   });
 
   it('have no thinking, and no turn that was nothing else', () => {
