@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isZone } from '../../services/billing/period.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const milliseconds = (fallback: number) => z.coerce.number().int().min(1).max(86_400_000).default(fallback);
@@ -88,7 +89,9 @@ export const configSchema = z.object({
   MAX_ACCOUNT_FILE_BYTES: bytes(1_073_741_824).describe('all files of an account together'),
   BATCH_MAX_LINES: z.coerce.number().int().min(1).max(50_000).default(10_000).describe('calls in one batch'),
   BATCH_LINES_AT_ONCE: z.coerce.number().int().min(1).max(100).default(4).describe('calls of a batch that run at once'),
-  MAX_BODY_BYTES: bytes(10_485_760).describe('largest request body of a relay route, in bytes'),
+  MAX_BODY_BYTES: bytes(10_485_760).describe(
+    'largest JSON body of a relay route, and line of a batch; audio forms take 26 MiB, image edits 64 MiB, uploads MAX_FILE_BYTES',
+  ),
   MAX_BODY_DEPTH: z.coerce.number().int().min(8).max(1_000).default(64).describe('deepest nesting of a JSON body'),
   MAX_STREAM_BUFFER_BYTES: bytes(262_144).describe('bytes a client may leave unread before its call is ended'),
   MAX_IN_FLIGHT: z.coerce.number().int().min(1).max(100_000).default(9_000).describe('calls in flight in this process'),
@@ -109,12 +112,17 @@ export const configSchema = z.object({
   STORE_TIMEOUT_MS: milliseconds(5_000).describe('longest wait for an append before the journal takes it'),
   JOURNAL_MAX_BYTES: bytes(67_108_864).describe('size of the settlement journal; admission stops at 80 %'),
   DEFAULT_TOKENS_PER_MONTH: z.coerce.number().int().min(0).default(1_000_000).describe('token quota of a new account'),
-  DEFAULT_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).default(600).describe('rate limit of a new account'),
+  DEFAULT_REQUESTS_PER_MINUTE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(600)
+    .describe('calls per minute of each key of a new account'),
   DEFAULT_CONCURRENCY: z.coerce.number().int().min(1).max(100_000).default(10).describe('calls in flight per key'),
   DEFAULT_MAX_KEYS: z.coerce.number().int().min(1).max(10_000).default(10).describe('API keys per account'),
   BILLING_ZONE: z
     .string()
-    .refine(isTimeZone, 'must be an IANA time zone')
+    .refine(isZone, 'must be an IANA time zone')
     .default('UTC')
     .describe('IANA time zone of new accounts’ billing months'),
   SIMULATED_LATENCY_MS: z.coerce
@@ -180,8 +188,4 @@ function relations(config: Partial<Config>): string[] {
     problems.push('KAFKA_USERNAME, KAFKA_PASSWORD: stand together or not at all');
   }
   return problems;
-}
-
-function isTimeZone(name: string): boolean {
-  return name === 'UTC' || Intl.supportedValuesOf('timeZone').includes(name);
 }

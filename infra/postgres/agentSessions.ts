@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { AgentSession, AgentSessions } from '../../services/relay/dialects/gateway/sessions.ts';
 import { AGENTS } from '../../services/relay/dialects/gateway/agents.ts';
+import { isStorable } from '../../services/storableText.ts';
 import { asStoreError } from './database.ts';
 
 /** A conversation that nobody has gone on with for so long is forgotten. */
@@ -26,6 +27,7 @@ export function postgresAgentSessions(pool: pg.Pool): AgentSessions {
   };
   return {
     async find(accountId, sessionId) {
+      if (!isStorable(sessionId)) return null;
       const { rows } = await query(
         `SELECT agent, user_hash, channel, platform_id FROM agent_sessions
          WHERE account_id = $1 AND session_id = $2 AND touched_at > now() - $3 * interval '1 day'`,

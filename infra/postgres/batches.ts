@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { EncodedEvent } from '../../events/codec.ts';
 import { usageVector, type UsageSource } from '../../events/meters.ts';
 import type { Batch, BatchRecords, BatchStatus, BatchTotals, NewBatch } from '../../services/relay/batches/ports.ts';
+import { isStorable } from '../../services/storableText.ts';
 import { asStoreError, inTransaction } from './database.ts';
 import { BATCHES_OWNER } from './orphanedHolds.ts';
 
@@ -52,7 +53,9 @@ export function postgresBatches(pool: pg.Pool): BatchRecords {
   };
   return {
     create: (batch, holdUntil) => inOne((client) => create(client, batch, holdUntil)),
+    wasCreated: (batch) => inOne((client) => wasCreated(client, batch)),
     async find(id) {
+      if (!isStorable(id)) return null;
       const [row] = await query<BatchRow>(`${SELECT} WHERE b.id = $1`, [id]);
       return row ? batchOf(row) : null;
     },
@@ -157,6 +160,13 @@ async function create(client: pg.PoolClient, batch: NewBatch, holdUntil: number)
     [batch.id, batch.requestId, batch.accountId, JSON.stringify(batch), batch.createdAt],
   );
   return true;
+}
+
+/** The lock waits for a `create` whose commit nobody has heard of, for that has changed the hold. */
+async function wasCreated(client: pg.PoolClient, { id, requestId }: NewBatch): Promise<boolean> {
+  await client.query('SELECT FROM holds WHERE request_id = $1 FOR SHARE', [requestId]);
+  const { rowCount } = await client.query('SELECT FROM batches WHERE id = $1', [id]);
+  return rowCount === 1;
 }
 
 type Query = <R extends pg.QueryResultRow>(text: string, values: readonly unknown[]) => Promise<readonly R[]>;

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { FileQuery, FileRecords, Purpose, StoredFile } from '../../services/files/ports.ts';
+import { isStorable } from '../../services/storableText.ts';
 import { asStoreError, inTransaction } from './database.ts';
 
 interface Row {
@@ -40,6 +41,7 @@ export function postgresFiles(pool: pg.Pool): FileRecords {
       await query('UPDATE files SET stored = true WHERE id = $1', [id]);
     },
     async find(accountId, id, now) {
+      if (!isStorable(id)) return null;
       const [found] = await query(
         `SELECT ${COLUMNS} FROM files
          WHERE id = $1 AND ($2::text IS NULL OR account_id = $2) AND stored

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { ResponseStore, StoredResponse } from '../../services/relay/dialects/responses/storedResponses.ts';
+import { isStorable } from '../../services/storableText.ts';
 import { NONCE_LENGTH, open, seal, TAG_LENGTH } from '../crypto/aesGcm.ts';
 import { asStoreError } from './database.ts';
 
@@ -33,6 +34,7 @@ export function postgresResponses(pool: pg.Pool, key: Buffer): ResponseStore {
       );
     },
     async find(accountId, id) {
+      if (!isStorable(id)) return null;
       const { rows } = await query(
         `SELECT sealed FROM stored_responses
          WHERE account_id = $1 AND response_id = $2 AND created_at > now() - $3 * interval '1 day'`,
@@ -41,6 +43,7 @@ export function postgresResponses(pool: pg.Pool, key: Buffer): ResponseStore {
       return rows[0] ? opened(key, accountId, id, rows[0].sealed) : null;
     },
     async remove(accountId, id) {
+      if (!isStorable(id)) return false;
       const { rowCount } = await query('DELETE FROM stored_responses WHERE account_id = $1 AND response_id = $2', [
         accountId,
         id,

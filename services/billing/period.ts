@@ -7,9 +7,9 @@ export interface Bounds {
   readonly end: string;
 }
 
-/** True for an IANA zone id that this machine's time zone database knows. */
+/** True for an IANA zone id that this machine's time zone database knows. An offset such as `+02:00` is none. */
 export function isZone(zone: string): boolean {
-  return IANAZone.isValidZone(zone);
+  return /^[A-Za-z]/.test(zone) && IANAZone.isValidZone(zone);
 }
 
 /** The UTC month of an instant, `2026-11`: what quotas count by. No zone arithmetic, for it is on the path of every call. */

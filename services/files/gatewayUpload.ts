@@ -10,6 +10,7 @@ import { filesIn, readFields } from '../relay/operations/form/fields.ts';
 import { withinLimit } from '../relay/operations/gateway.ts';
 import type { RateLimiter } from '../relay/ports.ts';
 import { toInstant, type Clock } from '../runtime.ts';
+import { storableText } from '../storableText.ts';
 import { downloadOf } from './download.ts';
 import { noSuchFile, type Library } from './library.ts';
 import type { StoredFile } from './ports.ts';
@@ -21,7 +22,7 @@ const KEPT_MS = 30 * 86_400_000;
 /** How long an address can be read, seconds: longer than any call, and not for ever. */
 const LINK_SECONDS = 3_600;
 
-const fields = z.object({ created_by: z.string().min(1).max(256) });
+const fields = z.object({ created_by: storableText.min(1).max(256) });
 
 export interface FileLinks {
   /** The derived key that signs addresses of files. */

@@ -5,6 +5,7 @@ import { OPENAI_FACE } from '../relay/dialects/openai/face.ts';
 import { filesIn, readFields } from '../relay/operations/form/fields.ts';
 import type { Form } from '../relay/operations/form/form.ts';
 import type { CallerKey, RateLimiter } from '../relay/ports.ts';
+import { storableText } from '../storableText.ts';
 import { downloadOf } from './download.ts';
 import type { Library } from './library.ts';
 import { PURPOSES, type StoredFile } from './ports.ts';
@@ -87,8 +88,8 @@ function ok(body: unknown) {
 const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(MAX_PAGE),
   order: z.enum(['asc', 'desc']).default('desc'),
-  after: z.string().max(64).optional(),
-  purpose: z.string().max(64).optional(),
+  after: storableText.max(64).optional(),
+  purpose: storableText.max(64).optional(),
 });
 
 async function listed(library: Library, { accountId }: CallerKey, query: URLSearchParams) {

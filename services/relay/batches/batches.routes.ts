@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BATCH_FILES_KEPT_MS, openaiPage, readQuery } from '../../files/openaiFiles.ts';
 import { ApiError } from '../../http/errors.ts';
 import type { Call, Reply, Route } from '../../http/route.ts';
+import { storableText } from '../../storableText.ts';
 import type { CallerKey } from '../ports.ts';
 import { batchObject } from './batchView.ts';
 import type { Batch } from './ports.ts';
@@ -9,17 +10,7 @@ import { submitBatch, type BatchWish, type SubmitParts } from './submit.ts';
 
 /** OpenAI allows sixteen pairs. */
 const metadata = z
-  .record(
-    z
-      .string()
-      .min(1)
-      .max(64)
-      .regex(/^[^\0]*$/, 'must have no NUL'),
-    z
-      .string()
-      .max(512)
-      .regex(/^[^\0]*$/, 'must have no NUL'),
-  )
+  .record(storableText.min(1).max(64), storableText.max(512))
   .refine((pairs) => Object.keys(pairs).length <= 16, 'may have 16 pairs');
 
 const createBody = z.looseObject({
@@ -34,7 +25,7 @@ const createBody = z.looseObject({
 
 const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(20),
-  after: z.string().max(64).optional(),
+  after: storableText.max(64).optional(),
 });
 
 /** Batches as OpenAI has them, each account its own. */

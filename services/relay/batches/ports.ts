@@ -92,6 +92,11 @@ export interface BatchRecords {
    * the hold has a batch or it is as short-lived as it was taken. False, and nothing, when the hold is gone.
    */
   create(batch: NewBatch, holdUntil: number): Promise<boolean>;
+  /**
+   * Whether a `create` that failed has written the batch down after all. Waits for one that may still come to pass, so
+   * that false stays true.
+   */
+  wasCreated(batch: NewBatch): Promise<boolean>;
   find(id: string): Promise<Batch | null>;
   findOfRequest(accountId: string, requestId: string): Promise<Batch | null>;
   /** Newest first, after the batch that `after` names. */

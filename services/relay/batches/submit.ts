@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import { encode } from '../../../events/codec.ts';
-import { StoreUnavailable } from '../../../events/eventStore.ts';
 import { deriveId, requestStream } from '../../../events/ids.ts';
 import type { RequestAccepted } from '../../../events/request/request.events.ts';
 import { quotaPeriodOf } from '../../billing/period.ts';
@@ -11,21 +10,17 @@ import { ApiError } from '../../http/errors.ts';
 import { toInstant, type Runtime } from '../../runtime.ts';
 import { refusalError, withUnseen } from '../admission.ts';
 import type { RelayCall } from '../call.ts';
-import type { CallerKey, HoldLedger, PricedModel, PriceLookup, RateLimiter, Router, Settlements } from '../ports.ts';
+import type { CallerKey, PricedModel, PriceLookup, RateLimiter, Router } from '../ports.ts';
 import { assertLinear, BATCH_VARIANT } from './batchPrice.ts';
 import type { Batch, BatchQueue, BatchRecords, Endpoint, NewBatch } from './ports.ts';
 import { operationOf, readBatch, type BatchContent, type LineSetting } from './readBatch.ts';
+import { writeDown, type WriteDownParts } from './writeDown.ts';
 
-export interface SubmitParts {
-  readonly library: Library;
-  readonly records: BatchRecords;
+export interface SubmitParts extends WriteDownParts {
   readonly queue: BatchQueue;
   readonly prices: PriceLookup;
   readonly router: Router;
   readonly limiter: RateLimiter;
-  readonly holds: HoldLedger;
-  readonly settlements: Settlements;
-  readonly runtime: Runtime;
   readonly lines: LineSetting;
 }
 
@@ -40,17 +35,13 @@ export interface BatchWish {
 
 /** OpenAI's only window. */
 export const WINDOW_MS = 86_400_000;
-/** Where nothing runs batches for so long after their window, their holds end unbilled; a later settlement corrects that. */
-const HOLD_AFTER_WINDOW_MS = 86_400_000;
 /** The hold belongs to this process until the batch is written down, which takes moments. */
 const UNTIL_WRITTEN_MS = 60_000;
-/** Our copies of input files are nobody's, and go by themselves should a batch not take them away. */
-const COPIES_ACCOUNT = 'tallystick_batches';
-const COPY_KEPT_MS = 7 * 86_400_000;
 
 /**
  * Takes a batch in: reads the whole input, prices it, holds what all its lines may use together, and writes it down. The
- * hold is durable before the batch is, and the batch before this resolves. Throws ApiError; what is refused costs nothing.
+ * hold is durable before the batch is, and the batch before this resolves. Throws ApiError or StoreUnavailable; what is not
+ * taken in costs nothing.
  */
 export async function submitBatch(parts: SubmitParts, key: CallerKey, wish: BatchWish): Promise<Batch> {
   const { library, settlements, limiter, runtime } = parts;
@@ -70,10 +61,7 @@ export async function submitBatch(parts: SubmitParts, key: CallerKey, wish: Batc
   const batch = newBatch(target.endpoint, key, wish, content, pricing.of(content.model), runtime);
   const repeated = await hold(parts, batch, wish.idempotency);
   if (repeated !== null) return earlier(parts.records, key.accountId, repeated);
-  await copy(library, input, batch);
-  if (!(await parts.records.create(batch, batch.expiresAt + HOLD_AFTER_WINDOW_MS))) {
-    throw new StoreUnavailable('the hold of a batch was gone before the batch was written down');
-  }
+  await writeDown(parts, input, batch);
   await begin(parts, batch);
   return {
     ...batch,
@@ -205,11 +193,6 @@ async function earlier(records: BatchRecords, accountId: string, requestId: stri
   const batch = await records.findOfRequest(accountId, requestId);
   if (!batch) throw new ApiError('idempotency_in_flight', { retryAfterMs: 1_000 });
   return batch;
-}
-
-async function copy(library: Library, input: StoredFile, { copyId, expiresAt }: NewBatch): Promise<void> {
-  const own = { ...input, id: copyId, objectKey: copyId, accountId: COPIES_ACCOUNT };
-  await library.store({ ...own, expiresAt: expiresAt + COPY_KEPT_MS }, await library.content(input));
 }
 
 /** Neither failure loses anything: the settlement carries the acceptance, and unfinished batches are asked for again. */

@@ -148,6 +148,11 @@ describe("OpenAI's own client", () => {
     const { id } = await create([chatLine('a')]);
     await expect(sdk('other').batches.retrieve(id)).rejects.toThrow('404 There is no such batch.');
     await expect(sdk('other').batches.cancel(id)).rejects.toThrow('404');
+    for (const none of ['\0', 'a\0b']) {
+      await expect(sdk().batches.retrieve(none)).rejects.toThrow('404 There is no such batch.');
+      await expect(sdk().batches.cancel(none)).rejects.toThrow('404 There is no such batch.');
+      await expect(sdk().batches.list({ after: none })).rejects.toThrow('400 after: must be whole characters');
+    }
     const body = { endpoint: '/v1/chat/completions', completion_window: '24h' } as const;
     const mine = await input([chatLine('a')]);
     await expect(sdk('other').batches.create({ ...body, input_file_id: mine })).rejects.toThrow(
@@ -165,6 +170,22 @@ describe("OpenAI's own client", () => {
     await expect(sdk().batches.create({ ...body, metadata: { a: 'b' } }, options)).rejects.toThrow('422');
   });
 });
+
+/** What holds texts that cannot be stored. */
+function noTexts(): [object, string][] {
+  return ['\0', 'a\0b', '\ud800', 'a\udc00b'].flatMap((text): [object, string][] => [
+    [{ metadata: { a: text } }, 'metadata.a: must be whole characters'],
+    [{ metadata: { [text]: 'a' } }, 'metadata.'],
+    [{ input_file_id: text }, '404 There is no such file.'],
+  ]);
+}
+
+/** Our own copies of input files that no batch has. */
+async function copies(): Promise<unknown[]> {
+  const kept = `SELECT id FROM files WHERE account_id = 'tallystick_batches' AND NOT EXISTS
+    (SELECT FROM batches b WHERE b.taken_in ->> 'copyId' = files.id)`;
+  return (await holds.pool.query<{ id: string }>(kept)).rows;
+}
 
 describe('A batch', () => {
   it.each([
@@ -213,16 +234,18 @@ describe('A batch', () => {
     expect(await holds.holdCount()).toBe(0);
   });
 
-  it.each([
+  it.each<[object, string]>([
     [{ endpoint: '/v1/images/generations' }, 'endpoint: must be one of'],
     [{ endpoint: '/v1/embeddings' }, 'endpoint: must be one of'],
     [{ completion_window: '1h' }, 'completion_window'],
     [{ metadata: { a: 'x'.repeat(513) } }, 'metadata'],
-    [{ metadata: { a: 'nul\0' } }, 'metadata'],
     [{ output_expires_after: { anchor: 'created_at', seconds: 1 } }, 'output_expires_after'],
     [{ input_file_id: 'file-none' }, '404 There is no such file.'],
-  ])('of %j is refused', async (change, problem) => {
+    ...noTexts(),
+  ])('of %j is refused, and holds and copies nothing', async (change, problem) => {
     await expect(create([chatLine('a')], change)).rejects.toThrow(problem);
+    expect(await holds.holdCount()).toBe(0);
+    expect(await copies()).toEqual([]);
   });
 
   it('needs a file that was uploaded for it', async () => {

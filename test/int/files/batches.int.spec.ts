@@ -1,73 +1,32 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { decode } from '../../../events/codec.ts';
-import { requestStream } from '../../../events/ids.ts';
+import { StoreUnavailable } from '../../../events/eventStore.ts';
 import { PostgresOrphanedHolds } from '../../../infra/postgres/orphanedHolds.ts';
-import { PostgresTransactions } from '../../../infra/postgres/transactions.ts';
-import { quotaProjection } from '../../../projections/quota/quota.projection.ts';
-import { ProjectionRunner } from '../../../projections/runner.ts';
 import type { Batch } from '../../../services/relay/batches/ports.ts';
 import { BatchInterrupted, runBatch } from '../../../services/relay/batches/runBatch.ts';
-import { submitBatch, type BatchWish } from '../../../services/relay/batches/submit.ts';
+import { submitBatch } from '../../../services/relay/batches/submit.ts';
 import { Reaper } from '../../../services/relay/settlement/reaper.ts';
-import { silentLog } from '../../support/log.ts';
-import { ScriptedUpstream, type ScriptedCall } from '../../support/scriptedUpstream.ts';
-import { HoldsDatabase } from '../holds/holdsDatabase.ts';
-import { BatchWorld, CALLER, chatAnswer, chatLine } from './batchWorld.ts';
+import type { ScriptedCall, ScriptedUpstream } from '../../support/scriptedUpstream.ts';
+import type { HoldsDatabase } from '../holds/holdsDatabase.ts';
+import { BatchStage, wish } from './batchStage.ts';
+import { CALLER, chatAnswer, chatLine, type BatchWorld } from './batchWorld.ts';
 
+let stage: BatchStage;
 let holds: HoldsDatabase;
 let upstream: ScriptedUpstream;
 let directory: string;
 let world: BatchWorld;
-let projections: ProjectionRunner;
 const never = new AbortController().signal;
 
 beforeEach(async () => {
-  holds = await HoldsDatabase.create();
-  await holds.account('acct_1', { tokens: 1_000_000 });
-  await holds.key('key_1', 'acct_1', { concurrency: 1 });
-  upstream = await ScriptedUpstream.start();
-  directory = await mkdtemp(path.join(tmpdir(), 'batches-'));
-  world = await BatchWorld.open({ databaseUrl: holds.database.url, directory, upstreamUrl: upstream.baseUrl });
-  projections = new ProjectionRunner({
-    store: world.store,
-    transactions: new PostgresTransactions(holds.pool),
-    timers: world.runtime.timers,
-    log: silentLog,
-    projections: [quotaProjection],
-  });
-  await projections.start();
+  stage = await BatchStage.open();
+  ({ holds, upstream, directory, world } = stage);
 });
-afterEach(async () => {
-  await projections.stop();
-  await upstream.close();
-  await world.close();
-  await holds.close();
-  await rm(directory, { recursive: true, force: true });
-});
+afterEach(() => stage.close());
 
-async function uploaded(lines: readonly string[]): Promise<string> {
-  const bytes = Buffer.from(lines.join('\n'));
-  const file = {
-    accountId: 'acct_1',
-    name: 'in.jsonl',
-    bytes,
-    purpose: 'batch',
-    createdBy: null,
-    keptMs: null,
-  } as const;
-  return (await world.library.add(file)).id;
-}
-
-const wish = (inputFileId: string, change: Partial<BatchWish> = {}): BatchWish => ({
-  ...{ inputFileId, endpoint: '/v1/chat/completions', metadata: { for: 'test' }, filesKeptMs: 3_600_000 },
-  idempotency: null,
-  ...change,
-});
-
+const uploaded = (lines: readonly string[]) => stage.uploaded(lines);
 const submitted = async (...lines: readonly string[]) => submitBatch(world.submit, CALLER, wish(await uploaded(lines)));
 
 async function found(id: string): Promise<Batch> {
@@ -86,18 +45,12 @@ async function linesOf(fileId: string | null): Promise<{ custom_id: string; resp
     .map((line) => JSON.parse(line) as { custom_id: string; response: unknown; error: unknown });
 }
 
-async function events({ requestId }: Batch) {
-  const stored = await world.store.readStream(requestStream(requestId), { direction: 'forwards', limit: 100 });
-  return stored.map((event) => decode(event));
-}
+const events = ({ requestId }: Batch) => stage.eventsOf(requestId);
 
 const promptOf = (call: ScriptedCall) =>
   (call.json() as { messages: { content: string }[] }).messages[0]?.content ?? '';
 const echo = (call: ScriptedCall) => call.answer(200, chatAnswer(`re: ${promptOf(call)}`));
-async function expectNothingHeld(): Promise<void> {
-  await vi.waitFor(async () => expect(await holds.totals()).toEqual({}), { timeout: 5_000 });
-  expect(await holds.holdCount()).toBe(0);
-}
+const expectNothingHeld = () => stage.expectNothingHeld();
 
 describe('A batch', () => {
   it('holds what all its lines may use, and no slot of its key', async () => {
@@ -372,8 +325,9 @@ describe('The hold of a batch', () => {
     ]);
   });
 
-  it('of a batch that was never written down ends like that of any lost call, within a minute', async () => {
-    const failing = { ...world.submit.records, create: () => Promise.reject(new Error('the database is gone')) };
+  it('of a batch of which nobody knows whether it is written down ends like that of any lost call, within a minute', async () => {
+    const away = () => Promise.reject(new StoreUnavailable('the database is gone'));
+    const failing = { ...world.submit.records, create: away, wasCreated: away };
     const input = await uploaded([chatLine('a')]);
     await expect(submitBatch({ ...world.submit, records: failing }, CALLER, wish(input))).rejects.toThrow('is gone');
     expect(await holds.holdCount()).toBe(1);

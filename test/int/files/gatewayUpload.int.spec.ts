@@ -64,6 +64,15 @@ describe('An upload to the gateway', () => {
     expect((await post(empty)).status).toBe(400);
   });
 
+  it('by somebody whose name cannot be stored is refused, and stores nothing', async () => {
+    const answer = await post(formOf('x', 'x', { created_by: 'a\0b' }));
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ msg: expect.stringContaining('created_by') as string });
+    expect(
+      await server.library.list(`acct_${me()}`, { purpose: null, after: null, newestFirst: true, limit: 1 }),
+    ).toEqual([]);
+  });
+
   it('is allowed ten times a minute', async () => {
     const statuses: number[] = [];
     for (let n = 0; n < 11; n += 1) statuses.push((await post(formOf('x', 'x', { created_by: 'ada' }))).status);
@@ -121,7 +130,8 @@ describe('A chat that names uploads', () => {
 
   it("gets none that are another account's or are not there", async () => {
     const { id } = await uploaded('cat.png', PNG);
-    const files = [{ kind: 'upload', id } as const, { kind: 'upload', id: 'file-none' } as const];
+    const ids = [id, 'file-none', '\0', 'a\0b', '\ud800'];
+    const files = ids.map((each) => ({ kind: 'upload', id: each }) as const);
     expect(await server.files.uploadsOf('acct_other', files)).toEqual(new Map());
     expect([...(await server.files.uploadsOf(`acct_${me()}`, files)).keys()]).toEqual([id]);
   });

@@ -40,6 +40,10 @@ describe('A conversation that a platform keeps', () => {
     expect(await sessions.find('account-1', 's2')).toBeNull();
   });
 
+  it.each(['\0', 'a\0b', '\ud800'])('is not there under %j', async (id) => {
+    expect(await postgresAgentSessions(pool).find('account-1', id)).toBeNull();
+  });
+
   it('is forgotten after 30 days, and its row goes with a later write', async () => {
     const sessions = postgresAgentSessions(pool);
     await sessions.remember('account-3', { sessionId: 'old', ...NEW });
@@ -69,6 +73,12 @@ describe('A response that is kept', () => {
     expect(await responses.remove('account-2', 'resp_1')).toBe(false);
     expect(await responses.remove('account-1', 'resp_1')).toBe(true);
     expect(await responses.find('account-1', 'resp_1')).toBeNull();
+  });
+
+  it.each(['\0', 'a\0b', '\ud800'])('is not there under %j', async (id) => {
+    const responses = postgresResponses(pool, KEY);
+    expect(await responses.find('account-1', id)).toBeNull();
+    expect(await responses.remove('account-1', id)).toBe(false);
   });
 
   it('is sealed in the table, for its account and id', async () => {

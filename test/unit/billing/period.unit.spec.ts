@@ -26,7 +26,8 @@ describe('month bounds', () => {
   it('refuses a zone that does not exist', () => {
     expect(() => monthBounds('2026-11', 'Mars/Olympus')).toThrow(RangeError);
     expect(() => monthOf(0, 'Mars/Olympus')).toThrow(RangeError);
-    expect([isZone('Mars/Olympus'), isZone('Europe/Berlin'), isZone('UTC')]).toEqual([false, true, true]);
+    expect(['Mars/Olympus', '+02:00', '-05', 'local', ''].map(isZone)).toEqual(Array(5).fill(false));
+    expect(['Europe/Berlin', 'UTC', 'Asia/Kolkata', 'US/Pacific'].map(isZone)).toEqual(Array(4).fill(true));
   });
 
   it('refuses a label that is no month', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError, configSchema, parseConfig, ROLES, type Role } from '../../../infra/config/config.ts';
+import { monthBounds } from '../../../services/billing/period.ts';
 
 /** The problems of an environment, none when it is fine. */
 function problems(environment: Readonly<Record<string, string>>, role?: Role): readonly string[] {
@@ -132,12 +133,20 @@ describe('The configuration', () => {
     ['CALL_TOTAL_MS', ['0', '86400001']],
     ['DEFAULT_MAX_KEYS', ['0', '10001']],
     ['DEFAULT_TOKENS_PER_MONTH', ['-1', '9007199254740993', '1e309']],
-    ['BILLING_ZONE', ['Mars/Olympus', 'CEST', '+02:00', '../etc']],
+    ['BILLING_ZONE', ['Mars/Olympus', 'CEST', '+02:00', '-0500', '../etc', 'local']],
   ])('refuses %s as any of %j, with one line', (name, values) => {
     for (const value of values) {
       expect(problems({ [name]: value }), value).toEqual([expect.stringMatching(new RegExp(`^${name}: .{8,}`))]);
     }
   });
+
+  it.each(['Asia/Kolkata', 'Europe/Kyiv', 'Etc/UTC', 'GMT', 'US/Pacific', 'Europe/Berlin'])(
+    'takes %s for a billing zone, for months can be billed there',
+    (zone) => {
+      expect(parseConfig({ BILLING_ZONE: zone }).BILLING_ZONE).toBe(zone);
+      expect(() => monthBounds('2026-11', zone)).not.toThrow();
+    },
+  );
 
   it('reports the problems of all variables at once, in their order', () => {
     const found = problems({ BILLING_ZONE: 'x', PORT: 'x', JWT_SECRET: 'x', HOLD_TIMEOUT_MS: 'x', LOG_LEVEL: 'x' });

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { createLogger, redact } from '../../../infra/telemetry/log.ts';
 
@@ -19,6 +20,9 @@ describe('A text for the log', () => {
     ['a provider’s key', 'sk-proj-0123456789_abc-DEF', 'sk-[redacted]'],
     ['Google’s key', 'AIzaSyA0123456789abcdefghijk_-', '[redacted]'],
     ['a token', JWT, '[redacted jwt]'],
+    ['a token behind a word', `session-${JWT}`, '[redacted jwt]'],
+    ['a token whose first part has another’s beginning', `eyJeyJ-${JWT}`, '[redacted jwt]'],
+    ['a long token', `eyJ${'a'.repeat(9_000)}.${'b'.repeat(9_000)}.${'c'.repeat(9_000)}`, '[redacted jwt]'],
     ['a bearer of anything', 'Bearer abc+/def=', 'Bearer [redacted]'],
     ['a bearer in small letters', 'authorization: bearer abcdef', 'authorization: Bearer [redacted]'],
     ['a key in a query', '/v1/models?api_key=secret&x=1', '/v1/models?api_key=[redacted]&x=1'],
@@ -40,6 +44,7 @@ describe('A text for the log', () => {
     'tly_live_abcd…wxyz',
     'risk-free',
     'the eye of eyJ',
+    'eyJ-a.eyJ-b',
   ])('is left alone where it is %j', (text) => {
     expect(redact(text)).toBe(text);
   });
@@ -47,6 +52,14 @@ describe('A text for the log', () => {
   it.each([
     ['one word', 'a'.repeat(500_000)],
     ['beginnings of tokens', 'eyJ'.repeat(200_000)],
+    ['beginnings of tokens in one word', 'eyJ-'.repeat(125_000)],
+    ['tokens without an end', 'eyJa.eyJ-'.repeat(50_000)],
+    ['beginnings of tokens before what none has', `${'eyJ-'.repeat(125_000)}.a.`],
+    ['words in three parts', `${'ey-'.repeat(160_000)}.a.b`],
+    ['parts of nothing', 'a.'.repeat(250_000)],
+    ['bearers', 'Bearer \t'.repeat(60_000)],
+    ['bearers of spaces', `Bearer${' '.repeat(500_000)}`],
+    ['beginnings of provider’s keys', 'sk-AIza'.repeat(70_000)],
     ['beginnings of URLs', 'a://b'.repeat(100_000)],
     ['URLs without an end', `a://${'b'.repeat(500_000)}`],
     ['queries', '?key=&api_key='.repeat(40_000)],
@@ -133,5 +146,17 @@ describe('The log', () => {
     const [line] = logged('warn', (log) => log.warn({ error }, 'Redis is away'));
     expect(JSON.stringify(line)).not.toContain('hunter2');
     expect(line).toMatchObject({ error: { message: 'WRONGPASS', command: { name: 'auth', args: '[redacted]' } } });
+  });
+
+  it('leaves out what a failed statement was given', () => {
+    const error = Object.assign(new pg.DatabaseError('invalid input syntax for type json', 1, 'error'), {
+      code: '22P02',
+      detail: 'Token "a canary" is invalid.',
+      where: 'JSON data, line 1: {"x":"a canary...\nunnamed portal parameter $4 = \'...\'',
+      internalQuery: `SELECT 'a canary'`,
+    });
+    const [line] = logged('error', (log) => log.error({ error }, 'a call failed'));
+    expect(JSON.stringify(line)).not.toContain('canary');
+    expect(line).toMatchObject({ error: { message: 'invalid input syntax for type json', code: '22P02' } });
   });
 });
