@@ -2,12 +2,15 @@ import { ApiError } from '../../http/errors.ts';
 import { isObject, parseObject, type Json } from '../wire/json.ts';
 import { shapeProblem } from '../wire/jsonShape.ts';
 import type { FrameLook } from './frameLook.ts';
+import { wantedTranscription } from './transcriptionModel.ts';
 
 /** A frame for the upstream. */
 export interface Outgoing {
   readonly frame: Buffer | string;
   /** It asks for a response, which must have its hold before the frame goes up. */
   readonly asks: boolean;
+  /** The model by which it wants what is said transcribed, null for none; that too must have its hold before. */
+  readonly transcribesBy?: string | null;
 }
 
 const MAX_DEPTH = 64;
@@ -28,7 +31,12 @@ export function clientFrames(
   if (session.simple && SIMPLE_MESSAGES.has(look.type)) return spoken(readFrame(bytes));
   switch (look.type ?? '') {
     case 'session.update':
-      return [{ frame: JSON.stringify(updated(readFrame(bytes), session)), asks: false }];
+      return [updating(updated(readFrame(bytes), session))];
+    case 'transcription_session.update':
+      throw new ApiError('unsupported_parameter', {
+        detail: 'Sessions that only transcribe are not offered here.',
+        param: 'type',
+      });
     case 'response.create':
       return [{ frame: bytes, asks: true }];
     default:
@@ -59,6 +67,11 @@ function updated(event: Json, { model, simple }: { readonly model: string; reado
   if (!simple) return { ...event, session };
   const saysWhat = 'output_modalities' in session || 'modalities' in session;
   return { ...event, session: { type: 'realtime', ...(saysWhat ? {} : { output_modalities: ['text'] }), ...session } };
+}
+
+function updating(event: Json): Outgoing {
+  const transcribesBy = isObject(event['session']) ? wantedTranscription(event['session']) : undefined;
+  return { frame: JSON.stringify(event), asks: false, ...(transcribesBy !== undefined && { transcribesBy }) };
 }
 
 function spoken(event: Json): readonly Outgoing[] {

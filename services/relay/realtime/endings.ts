@@ -1,14 +1,14 @@
 import type { ApiError } from '../../http/errors.ts';
 import { machineWord } from '../machineWord.ts';
-import type { Ending, MeasuredUsage } from '../settle.ts';
+import type { Ending } from '../settle.ts';
 import { isObject, type Json } from '../wire/json.ts';
 
 /** Why a session ends. */
 export type Leaving =
   /** `policy`: what the channel does about responses that still run. */
   | { readonly by: 'client' | 'stalled'; readonly policy: 'cancel' | 'drain' | null }
-  /** We end it: drain, a revoked key, a spent quota, a fault. */
-  | { readonly by: 'relay' }
+  /** We end it; `ours`: for reasons of our own, a drain or a fault, and not for a revoked key or a spent quota. */
+  | { readonly by: 'relay'; readonly ours: boolean }
   | { readonly by: 'upstream' }
   /** No channel opened a session. */
   | { readonly by: 'refused'; readonly error: ApiError };
@@ -27,15 +27,23 @@ export function reasonOf(response: Json): unknown {
 }
 
 /** The end of a hold that was not needed, in a session that goes on. */
-export function unusedEnding({ source }: MeasuredUsage): Ending {
-  return { type: 'RequestCompleted', finishReason: source === 'none' ? 'unused' : 'transcribed' };
+export const UNUSED: Ending = { type: 'RequestCompleted', finishReason: 'unused' };
+
+/** We end a session: by this error, or because the process stops. An error of the server is nothing that the client did. */
+export function relayLeaves(error: ApiError | null): Leaving {
+  return { by: 'relay', ours: error === null || error.status >= 500 };
+}
+
+/** The client is not why the session ends, so what has brought nothing costs nothing, as any error before output. */
+export function isFaultOfOthers(leaving: Leaving | null): boolean {
+  return leaving?.by === 'upstream' || (leaving?.by === 'relay' && leaving.ours);
 }
 
 /**
- * The end of what is open when a session ends. `unused`: what a hold has measured whose response was never asked for,
- * which is nobody's failure when the upstream closes.
+ * The end of what is open when a session ends. `unused`: a hold for what was never asked for, which is nobody's failure
+ * when the upstream closes.
  */
-export function leftEnding(leaving: Leaving, unused: MeasuredUsage | null = null): Ending {
+export function leftEnding(leaving: Leaving, unused = false): Ending {
   switch (leaving.by) {
     case 'client':
       return { type: 'RequestAborted', reason: 'client_gone', policy: unused ? null : leaving.policy };
@@ -44,7 +52,7 @@ export function leftEnding(leaving: Leaving, unused: MeasuredUsage | null = null
     case 'relay':
       return { type: 'RequestAborted', reason: 'shutdown', policy: null };
     case 'upstream':
-      return unused ? unusedEnding(unused) : { type: 'RequestFailed', code: 'bad_gateway', httpStatus: 200 };
+      return unused ? UNUSED : { type: 'RequestFailed', code: 'bad_gateway', httpStatus: 200 };
     case 'refused':
       return { type: 'RequestFailed', code: leaving.error.code, httpStatus: leaving.error.status };
   }

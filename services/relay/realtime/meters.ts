@@ -16,10 +16,11 @@ const TEXT_DELTAS: ReadonlySet<string> = new Set([
   'response.output_audio_transcript.delta',
   'response.audio_transcript.delta',
   'response.function_call_arguments.delta',
+  'conversation.item.input_audio_transcription.delta',
 ]);
 const AUDIO_DELTAS: ReadonlySet<string> = new Set(['response.output_audio.delta', 'response.audio.delta']);
 
-/** What an upstream has sent of one response, kept so that one without reported usage is neither free nor invented. */
+/** What an upstream has sent of one response or transcript, kept so that one without reported usage is neither free nor invented. */
 export class ResponseMeter {
   readonly #text = new KeptText();
   #pieces = 0;
@@ -29,7 +30,7 @@ export class ResponseMeter {
     return this.#pieces === 0;
   }
 
-  /** Whether the frame was a piece of the response. */
+  /** Whether the frame was a piece of it. */
   add(look: FrameLook): boolean {
     const delta = look.raw('delta');
     if (delta === null || delta === '' || look.type === null) return false;
@@ -38,6 +39,13 @@ export class ResponseMeter {
     else return false;
     this.#pieces += 1;
     return true;
+  }
+
+  /** Text that came whole. */
+  addText(text: string): void {
+    if (text === '') return;
+    this.#text.add(text);
+    this.#pieces += 1;
   }
 
   async estimate(estimator: TokenEstimator, rates: AudioRates, tokenMs: AudioTokenMs): Promise<UsageVector> {

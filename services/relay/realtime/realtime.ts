@@ -2,16 +2,18 @@ import { ApiError } from '../../http/errors.ts';
 import { renderError } from '../../http/renderError.ts';
 import { Roster } from '../../roster.ts';
 import { Admission } from '../admission.ts';
+import type { Intake, IntakePlace } from '../http/intake.ts';
 import type { RealtimeUpstream, Upgrade } from './ports.ts';
 import { asApiError } from '../../http/asApiError.ts';
 import { AUDIO_TOKEN_MS, type AudioTokenMs } from './audio.ts';
 import { isOriginAllowed, readHandshake } from './handshake.ts';
-import type { ResponsesParts } from './responses.ts';
+import type { OpenCallsParts } from './openCalls.ts';
 import { RealtimeSession } from './session.ts';
-import type { SessionParts, SessionTimes } from './sessionParts.ts';
+import type { SessionParts, SessionSetting, SessionTimes } from './sessionParts.ts';
 
-export interface RealtimeParts extends Omit<ResponsesParts, 'audioTokenMs' | 'maxInputTokens'> {
+export interface RealtimeParts extends Omit<OpenCallsParts, 'audioTokenMs' | 'maxInputTokens'> {
   readonly upstream: RealtimeUpstream;
+  readonly intake: Intake;
   /** Origins of pages that may connect; `*` for all. Programs, which send none, always may. */
   readonly allowedOrigins: readonly string[];
   readonly maxSessions: number;
@@ -81,9 +83,8 @@ export class Realtime {
     if (!isOriginAllowed(upgrade.headers, this.#parts.allowedOrigins)) throw new ApiError('origin_not_allowed');
     const presented = secret === null ? {} : { authorization: secret };
     const authenticate = () => this.#admission.authenticate(presented);
-    authenticate();
-
-    const session = new RealtimeSession(this.#sessionParts, { sessionId, simple, authenticate }, () => {
+    const place = this.#parts.intake.enter(authenticate());
+    const session = new PlacedSession(this.#sessionParts, { sessionId, simple, authenticate }, place, () => {
       this.#left(session);
     });
     this.#sessions.add(session);
@@ -119,5 +120,23 @@ export class Realtime {
     metrics.callRefused(told.code);
     const { status, body, headers } = renderError(told, 'openai', requestId);
     upgrade.refuse(status, headers, JSON.stringify(body));
+  }
+}
+
+/** A session that keeps a place of its key until it is admitted, which may be long after it was opened, or over. */
+class PlacedSession extends RealtimeSession {
+  readonly #place: IntakePlace;
+
+  constructor(parts: SessionParts, setting: SessionSetting, place: IntakePlace, over: () => void) {
+    super(parts, setting, () => {
+      place.leave();
+      over();
+    });
+    this.#place = place;
+  }
+
+  override async admit(model: string): Promise<void> {
+    await super.admit(model);
+    this.#place.leave();
   }
 }

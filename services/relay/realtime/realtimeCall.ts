@@ -3,10 +3,10 @@ import type { Channel, Router } from '../ports.ts';
 import { REALTIME_PATH } from './handshake.ts';
 
 const NO_BYTES = Buffer.alloc(0);
-/** Audio that fills the context at ten tokens a second is the most that can be transcribed for one response. */
+/** Audio that fills the context at ten tokens a second is the most that one transcription can be of. */
 const TOKENS_PER_SECOND = 10;
 
-/** One response of a session, as admission sees it. */
+/** One response or transcription of a session, as admission sees it. */
 export function realtimeCall(model: string, maxInputTokens: number): AdmissibleCall {
   return {
     route: REALTIME_PATH,

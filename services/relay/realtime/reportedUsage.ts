@@ -38,15 +38,6 @@ export function readTranscriptionUsage(usage: unknown): UsageVector | null {
   return input || output ? { ...input, ...output } : null;
 }
 
-/** What two vectors count together. */
-export function sumOf(one: UsageVector, other: UsageVector): UsageVector {
-  const sum: UsageVector = { ...one };
-  for (const [meter, quantity] of Object.entries(other) as [keyof UsageVector, number][]) {
-    sum[meter] = (sum[meter] ?? 0) + quantity;
-  }
-  return sum;
-}
-
 /** All tokens of a response: what its conversation weighs in the next one. */
 export function tokensOf({ input, output }: ReportedUsage): number {
   return totalTokens(input ?? {}) + totalTokens(output ?? {});

@@ -6,7 +6,7 @@ import { asApiError } from '../../http/asApiError.ts';
 import { ClientEvents, type Asked } from './clientEvents.ts';
 import { readFrame } from './clientFrames.ts';
 import { Dialling, speaksRealtime } from './dialling.ts';
-import type { Leaving } from './endings.ts';
+import { relayLeaves, type Leaving } from './endings.ts';
 import { closeCodeOf, errorEvent, eventIdOf } from './errorEvent.ts';
 import { Flow } from './flow.ts';
 import { lookAt } from './frameLook.ts';
@@ -17,6 +17,7 @@ import { Responses } from './responses.ts';
 import { Schedule } from './schedule.ts';
 import { CLOSE, modelMissing, type Exit, type SessionParts, type SessionSetting } from './sessionParts.ts';
 import { simpleError } from './simpleMode.ts';
+import { Transcriptions } from './transcriptions.ts';
 import { UpstreamEvents, type Shown } from './upstreamEvents.ts';
 import { frameText } from './upstreamFrames.ts';
 
@@ -40,6 +41,8 @@ export class RealtimeSession implements FrameSink, RosterMember {
   #simple: boolean;
   #model: string | null = null;
   #responses: Responses | null = null;
+  /** Null until an upstream has opened. */
+  #transcriptions: Transcriptions | null = null;
   #dialling: Dialling | null = null;
   #client: FrameSocket | null = null;
   #upstream: FrameSocket | null = null;
@@ -103,13 +106,13 @@ export class RealtimeSession implements FrameSink, RosterMember {
   drain(): void {
     if (!this.#client) return;
     const error = new ApiError('service_unavailable', { detail: 'The relay restarts; connect again.' });
-    this.#inbox.put(() => this.#stop({ leaving: { by: 'relay' }, error, code: CLOSE.restart }));
+    this.#inbox.put(() => this.#stop({ leaving: relayLeaves(null), error, code: CLOSE.restart }));
   }
 
   /** The process waits no longer. */
   end(): void {
     if (!this.#client) return;
-    this.#inbox.put(() => this.#leave({ leaving: { by: 'relay' }, error: null, code: CLOSE.restart }, false));
+    this.#inbox.put(() => this.#leave({ leaving: relayLeaves(null), error: null, code: CLOSE.restart }, false));
   }
 
   frame(bytes: Buffer, isBinary: boolean): void {
@@ -160,7 +163,7 @@ export class RealtimeSession implements FrameSink, RosterMember {
     if (!error) return undefined;
     this.#tell(error, bytes);
     if (error.code !== 'insufficient_quota') return undefined;
-    return this.#stop({ leaving: { by: 'relay' }, error, code: closeCodeOf(error) }, true);
+    return this.#stop({ leaving: relayLeaves(error), error, code: closeCodeOf(error) }, true);
   }
 
   /** The model stands in the first frame when the address did not name it; such clients want the simple form. */
@@ -202,15 +205,21 @@ export class RealtimeSession implements FrameSink, RosterMember {
     const responses = this.#responses;
     const model = this.#model;
     if (this.#leaving || !responses || model === null || !this.#upstream) return;
-    const { router, metrics } = this.#parts;
+    const { router } = this.#parts;
     router.succeeded(channel);
     responses.connected(channel, this.#dialling?.attempts ?? []);
+    const transcriptions = new Transcriptions(this.#parts, {
+      channel,
+      authenticate: this.#setting.authenticate,
+      rates: () => responses.context.rates,
+    });
+    this.#transcriptions = transcriptions;
     const simple = this.#simple;
     const renameTo = channel.upstreamModel === model ? null : model;
     this.#open = {
       channel,
-      asked: new ClientEvents({ responses, model, simple }),
-      answered: new UpstreamEvents({ responses, router, channel, renameTo, metrics, simple }),
+      asked: new ClientEvents({ responses, transcriptions, model, simple }),
+      answered: new UpstreamEvents({ responses, transcriptions, router, channel, renameTo, simple }),
     };
     this.#downwards.source = this.#upstream;
     for (const bytes of this.#early.splice(0)) await this.#fromClient(bytes, false);
@@ -223,25 +232,32 @@ export class RealtimeSession implements FrameSink, RosterMember {
     return shown instanceof Promise ? shown.then((then) => this.#show(then)) : this.#show(shown);
   }
 
-  #show({ frames, done, error }: Shown): Later {
+  #show({ frames, done, error, answer }: Shown): Later {
     for (const frame of frames) this.#sendDown(frame);
+    if (answer !== undefined) this.#upstream?.send(answer);
     if (error) this.#tell(error, null);
-    return done ? this.#afterResponse() : undefined;
+    return done ? this.#afterCall() : undefined;
   }
 
-  #afterResponse(): Later {
-    if (this.#leaving) return this.#responses?.idle === false ? undefined : this.#finish();
+  #afterCall(): Later {
+    if (this.#leaving) return this.#idle ? this.#finish() : undefined;
     return this.#stopping ? this.#stop(this.#stopping, true) : this.#nextHold('stand');
   }
 
-  /** Without a further hold no further response may begin. */
+  /** No response and no transcription runs. */
+  get #idle(): boolean {
+    return this.#responses?.idle !== false && this.#transcriptions?.idle !== false;
+  }
+
+  /** Without a further hold no further response or transcription may begin. */
   async #nextHold(how: 'stand' | 'renew'): Promise<void> {
     try {
       await this.#responses?.[how]();
+      await this.#transcriptions?.[how]();
     } catch (error) {
       const told = asApiError(error);
       if (told.code === 'internal_error') throw error;
-      await this.#stop({ leaving: { by: 'relay' }, error: told, code: closeCodeOf(told) });
+      await this.#stop({ leaving: relayLeaves(told), error: told, code: closeCodeOf(told) });
     }
   }
 
@@ -284,14 +300,15 @@ export class RealtimeSession implements FrameSink, RosterMember {
     this.#schedule.clear();
     this.#client?.close(code, error?.code ?? '');
     const running = this.#responses?.runningIds ?? [];
-    if (!waits || !this.#open || running.length === 0) return this.#finish();
+    const transcribes = this.#transcriptions?.idle === false;
+    if (!waits || !this.#open || (running.length === 0 && !transcribes)) return this.#finish();
     this.#downwards.drained();
     const { clientGone, drainMaxMs } = this.#open.channel;
     const drains = leaving.by !== 'relay' && clientGone === 'drain';
     for (const id of drains ? [] : running) {
       this.#upstream?.send(JSON.stringify({ type: 'response.cancel', response_id: id }));
     }
-    const waitMs = drains ? drainMaxMs : this.#parts.times.cancelMs;
+    const waitMs = drains && running.length > 0 ? drainMaxMs : this.#parts.times.cancelMs;
     this.#schedule.after(waitMs, () => this.#inbox.put(() => this.#finish()));
     return undefined;
   }
@@ -304,7 +321,9 @@ export class RealtimeSession implements FrameSink, RosterMember {
     this.#downwards.drained();
     try {
       this.#upstream?.close(CLOSE.normal, '');
-      await this.#responses?.settleAll(this.#leaving ?? { by: 'relay' });
+      const leaving = this.#leaving ?? relayLeaves(null);
+      await this.#transcriptions?.settleAll(leaving);
+      await this.#responses?.settleAll(leaving);
     } finally {
       this.#over();
     }
@@ -316,7 +335,7 @@ export class RealtimeSession implements FrameSink, RosterMember {
     if (told.code === 'internal_error') {
       this.#parts.runtime.log.error({ error, sessionId: this.#setting.sessionId }, 'a realtime session broke');
     }
-    await this.#leave({ leaving: { by: 'relay' }, error: told, code: closeCodeOf(told) });
+    await this.#leave({ leaving: relayLeaves(told), error: told, code: closeCodeOf(told) });
   }
 
   /** `cause` is the client's event that is at fault. */

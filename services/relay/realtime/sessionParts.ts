@@ -2,9 +2,9 @@ import { ApiError } from '../../http/errors.ts';
 import type { CallerKey } from '../ports.ts';
 import type { Leaving } from './endings.ts';
 import type { RealtimeUpstream } from './ports.ts';
-import type { ResponsesParts } from './responses.ts';
+import type { OpenCallsParts } from './openCalls.ts';
 
-export interface SessionParts extends ResponsesParts {
+export interface SessionParts extends OpenCallsParts {
   readonly upstream: RealtimeUpstream;
   readonly times: SessionTimes;
   /** Bytes of frames that may wait for the upstream to open before their client must. */

@@ -1,5 +1,5 @@
 import type { ApiError } from '../../http/errors.ts';
-import type { Channel, RelayMetrics, Router } from '../ports.ts';
+import type { Channel, Router } from '../ports.ts';
 import { reportVerdict } from '../routing/router.ts';
 import { isObject, parseObject, type Json } from '../wire/json.ts';
 import { audioRatesOf } from './audio.ts';
@@ -7,13 +7,15 @@ import type { Leaving } from './endings.ts';
 import { lookAt } from './frameLook.ts';
 import type { Responses } from './responses.ts';
 import { simpleError, SimpleMode } from './simpleMode.ts';
+import { TRANSCRIBE_NOTHING } from './transcriptionModel.ts';
+import type { Transcriptions } from './transcriptions.ts';
 import { frameText, ownAffair, renamed } from './upstreamFrames.ts';
 
 export interface UpstreamEventsSetting {
   readonly responses: Responses;
+  readonly transcriptions: Transcriptions;
   readonly router: Router;
   readonly channel: Channel;
-  readonly metrics: Pick<RelayMetrics, 'anomaly'>;
   /** The client's name for the model, where its provider has another. */
   readonly renameTo: string | null;
   readonly simple: boolean;
@@ -23,8 +25,10 @@ export interface UpstreamEventsSetting {
 export interface Shown {
   /** For the client, in order. */
   readonly frames: readonly (Buffer | string)[];
-  /** A response is over and settled. */
+  /** A response or transcription is over and settled. */
   readonly done: boolean;
+  /** For the upstream. */
+  readonly answer?: string;
   /** To be told in place of the upstream's own error. */
   readonly error: ApiError | null;
 }
@@ -46,16 +50,27 @@ export class UpstreamEvents {
 
   /** Rejects with ApiError when a response begins that may not. */
   take(bytes: Buffer, leaving: Leaving | null): Shown | Promise<Shown> {
-    const { responses } = this.#setting;
+    const { responses, transcriptions } = this.#setting;
     const look = lookAt(frameText(bytes));
     switch (look.type ?? '') {
       case 'response.created':
         return this.#began(bytes);
       case 'response.done':
         return this.#done(bytes, leaving);
-      case 'conversation.item.input_audio_transcription.completed':
-        responses.transcribed(parsed(bytes)['usage']);
+      case 'conversation.item.input_audio_transcription.delta':
+        transcriptions.received(look);
         return this.#passed(look.type, bytes);
+      case 'conversation.item.input_audio_transcription.completed':
+        return this.#passedAfter(transcriptions.completed(parsed(bytes), leaving), true, look.type, bytes);
+      case 'conversation.item.input_audio_transcription.failed':
+        return this.#passedAfter(transcriptions.failed(parsed(bytes)), true, look.type, bytes);
+      case 'input_audio_buffer.speech_started':
+      case 'input_audio_buffer.speech_stopped':
+        transcriptions.heard(parsed(bytes));
+        return this.#passed(look.type, bytes);
+      case 'input_audio_buffer.committed':
+        if (leaving) return NOTHING;
+        return this.#passedAfter(transcriptions.began(parsed(bytes)), false, look.type, bytes);
       case 'session.created':
       case 'session.updated':
         return this.#stated(bytes);
@@ -85,11 +100,15 @@ export class UpstreamEvents {
     return { frames: [frame ?? (event ? JSON.stringify(event) : bytes)], done: true, error: null };
   }
 
-  #stated(bytes: Buffer): Shown {
+  async #stated(bytes: Buffer): Promise<Shown> {
     const event = parsed(bytes);
-    const { context } = this.#setting.responses;
-    if (isObject(event['session'])) context.rates = audioRatesOf(event['session'], context.rates);
-    return this.#changed(event, 'session', bytes);
+    const { responses, transcriptions } = this.#setting;
+    const shown = this.#changed(event, 'session', bytes);
+    if (!isObject(event['session'])) return shown;
+    const { context } = responses;
+    context.rates = audioRatesOf(event['session'], context.rates);
+    const allowed = await transcriptions.stated(event['session']);
+    return allowed ? shown : { ...shown, answer: TRANSCRIBE_NOTHING };
   }
 
   #error(bytes: Buffer): Shown {
@@ -114,6 +133,11 @@ export class UpstreamEvents {
     const { code, message } = ours.error;
     const error = { type: 'server_error', code, message };
     return { ...event, response: { ...response, status_details: { ...details, error } } };
+  }
+
+  async #passedAfter(settling: Promise<void>, done: boolean, type: string | null, bytes: Buffer): Promise<Shown> {
+    await settling;
+    return { ...this.#passed(type, bytes), done };
   }
 
   #passed(type: string | null, bytes: Buffer): Shown {

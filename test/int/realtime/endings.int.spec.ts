@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { StoreUnavailable } from '../../../events/eventStore.ts';
 import { done, usageOf } from './realtimeHarness.ts';
 import { cleanUp, over, relayTo, session, upstreamOf } from './stage.ts';
 
@@ -191,6 +192,47 @@ describe('A session that the relay ends', () => {
     expect(await relay.settled()).toMatchObject([
       { usage: { outputText: 3 }, source: 'estimated', ended: ['RequestAborted', 'shutdown'] },
     ]);
+  });
+
+  it('costs nothing when the process waits no longer and the response has brought nothing', async () => {
+    const { relay, client, upstream } = await session();
+    const said = { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'a question of five words' }] };
+    client.send({ type: 'conversation.item.create', item: said }, { type: 'response.create' });
+    await upstream.until('response.create');
+    upstream.send(CREATED);
+    await client.until('response.created');
+    await relay.realtime.drain(20);
+    expect((await client.closed).code).toBe(1012);
+    expect(await relay.settled()).toMatchObject([
+      { usage: {}, source: 'none', amountPicos: '0', ended: ['RequestAborted', 'shutdown'] },
+    ]);
+  });
+
+  it('costs nothing when the relay fails before the response has brought anything, whatever its upstream states', async () => {
+    const { relay, client, upstream } = await session();
+    upstream.send(CREATED);
+    await client.until('response.created');
+    relay.holds.before = () => Promise.reject(new StoreUnavailable('as told by the test'));
+    upstream.send({ type: 'response.created', response: { id: 'without a hold' } });
+    expect((await client.until('error'))['error']).toMatchObject({ code: 'service_unavailable' });
+    await upstream.until('response.cancel');
+    upstream.send(done('r', { status: 'cancelled', usage: usageOf(50, 0) }));
+    await over(relay);
+    expect(await relay.settled()).toMatchObject([{ usage: {}, source: 'none', ended: ['RequestAborted', 'shutdown'] }]);
+  });
+
+  it('bills the prompt of a response that was cut because the client had its key revoked', async () => {
+    const { relay, client, upstream } = await session({ parts: { times: { recheckMs: 10, cancelMs: 20 } } });
+    const said = { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'a question of five words' }] };
+    client.send({ type: 'conversation.item.create', item: said }, { type: 'response.create' });
+    await upstream.until('response.create');
+    upstream.send(CREATED);
+    await client.until('response.created');
+    relay.setKey(null);
+    await over(relay);
+    const [settled] = await relay.settled();
+    expect(settled).toMatchObject({ source: 'estimated', ended: ['RequestAborted', 'shutdown'] });
+    expect(settled?.usage.uncachedInput).toBeGreaterThanOrEqual(5);
   });
 
   it('is closed for a frame that is too large', async () => {

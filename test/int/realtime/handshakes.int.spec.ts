@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { connect, Peer, type Refusal } from './peers.ts';
 import { MODEL, type RealtimeHarness } from './realtimeHarness.ts';
 import { cleanUp, over, relayTo, upstreamOf } from './stage.ts';
@@ -117,6 +117,25 @@ describe('A handshake', () => {
     first.socket.close();
     await over(relay);
     expect(await relay.client()).toBeInstanceOf(Peer);
+  });
+
+  it('without a model takes a place of its key until its session is admitted or over', async () => {
+    const relay = await relayOf({ parts: { maxSessions: 1_000 } });
+    const sessions: Peer[] = [];
+    for (let place = 0; place < 256; place += 1) sessions.push(await relay.client(''));
+    const refused = async () => {
+      const met = await connect(relay.url, { headers: bearer(relay) });
+      if (!(met instanceof Peer)) return [met.status, codeOf(met), met.headers['retry-after']];
+      sessions.push(met);
+      return null;
+    };
+    expect(await refused()).toEqual([429, 'concurrency_exceeded', '1']);
+    sessions[0]?.socket.close();
+    await vi.waitFor(async () => expect(await refused()).toBeNull());
+    expect(await refused()).toEqual([429, 'concurrency_exceeded', '1']);
+    sessions[1]?.send({ type: 'session.update', session: { model: MODEL } });
+    await vi.waitFor(async () => expect(await refused()).toBeNull());
+    expect(await refused()).toEqual([429, 'concurrency_exceeded', '1']);
   });
 
   it.each([

@@ -12,6 +12,7 @@ import type { UsageVector } from '../../../events/meters.ts';
 import { createHttpServer } from '../../../services/http/server.ts';
 import { parseSecret, mintSecret } from '../../../services/keys/secret.ts';
 import type { CallerKey, HoldDecision, HoldLedger, HoldRequest } from '../../../services/relay/ports.ts';
+import { Intake } from '../../../services/relay/http/intake.ts';
 import { Realtime, type RealtimeParts } from '../../../services/relay/realtime/realtime.ts';
 import { ChannelRouter } from '../../../services/relay/routing/router.ts';
 import { appendSettlement } from '../../../services/relay/settlement/appendSettlement.ts';
@@ -85,6 +86,7 @@ export interface HarnessSetting {
 
 /** How one response, or one hold without one, was settled. */
 export interface Settled {
+  readonly model: string;
   readonly usage: UsageVector;
   readonly source: string;
   readonly amountPicos: string;
@@ -148,6 +150,7 @@ export async function startRealtime(setting: HarnessSetting) {
     },
     runtime,
     holdMs: 600_000,
+    intake: new Intake(0, 0),
     upstream: new WebSocketUpstream(channels),
     allowedOrigins: [],
     maxSessions: 100,
@@ -198,6 +201,7 @@ function settledOf(events: readonly DomainEvent[], requestId: string): Settled {
     throw new Error(`not one settlement: ${types.join(', ')}`);
   }
   return {
+    model: usage.model,
     usage: usage.usage,
     source: usage.source,
     amountPicos: usage.amountPicos,

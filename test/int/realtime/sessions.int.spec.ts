@@ -6,7 +6,7 @@ import { cleanUp, over, relayTo, session, upstreamOf } from './stage.ts';
 
 cleanUp();
 
-const UNUSED = { usage: {}, source: 'none', amountPicos: '0' };
+const UNUSED = { model: MODEL, usage: {}, source: 'none', amountPicos: '0' };
 
 describe('A realtime session', () => {
   it('passes frames through as they are and settles each response by its own usage', async () => {
@@ -32,11 +32,11 @@ describe('A realtime session', () => {
     await client.until('response.done');
     client.socket.close();
     await over(relay);
-    const first = { usage: { uncachedInput: 60, cacheRead: 40, outputText: 20 }, source: 'reported' };
+    const first = { model: MODEL, usage: { uncachedInput: 60, cacheRead: 40, outputText: 20 }, source: 'reported' };
     expect(await relay.settled()).toEqual([
       { ...first, amountPicos: '576000000', channel: 'channel-1', ended: ['RequestCompleted', 'completed'] },
       {
-        ...{ usage: { uncachedInput: 7, outputText: 3 }, source: 'reported', amountPicos: '76000000' },
+        ...{ model: MODEL, usage: { uncachedInput: 7, outputText: 3 }, source: 'reported', amountPicos: '76000000' },
         ...{ channel: 'channel-1', ended: ['RequestCompleted', 'completed'] },
       },
       { ...UNUSED, channel: null, ended: ['RequestAborted', 'client_gone'] },
@@ -96,22 +96,6 @@ describe('A realtime session', () => {
     client.socket.close();
     await over(relay);
     expect((await relay.settled()).map(({ source }) => source)).toEqual(['reported', 'none']);
-  });
-
-  it('bills what was transcribed with the response that runs', async () => {
-    const { relay, client, upstream } = await session();
-    upstream.send(
-      { type: 'response.created', response: { id: 'r' } },
-      {
-        type: 'conversation.item.input_audio_transcription.completed',
-        usage: { type: 'tokens', ...usageOf(30, 4, { input_token_details: { audio_tokens: 26, text_tokens: 4 } }) },
-      },
-      done('r', { usage: usageOf(10, 2) }),
-    );
-    await client.until('response.done');
-    client.socket.close();
-    await over(relay);
-    expect((await relay.settled())[0]?.usage).toEqual({ uncachedInput: 14, audioInput: 26, outputText: 6 });
   });
 
   it('estimates a response whose usage is not reported, text by its words and audio by its length', async () => {

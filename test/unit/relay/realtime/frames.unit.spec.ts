@@ -1,11 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../../../../services/http/errors.ts';
 import { clientFrames } from '../../../../services/relay/realtime/clientFrames.ts';
-import { doneEnding, leftEnding, unusedEnding } from '../../../../services/relay/realtime/endings.ts';
+import {
+  doneEnding,
+  isFaultOfOthers,
+  leftEnding,
+  relayLeaves,
+  UNUSED,
+} from '../../../../services/relay/realtime/endings.ts';
 import { closeCodeOf, errorEvent, eventIdOf } from '../../../../services/relay/realtime/errorEvent.ts';
 import { lookAt } from '../../../../services/relay/realtime/frameLook.ts';
 import { ownAffair, renamed } from '../../../../services/relay/realtime/upstreamFrames.ts';
-import { NOTHING_USED } from '../../../../services/relay/settle.ts';
 
 const MODEL = 'gpt-realtime';
 
@@ -28,16 +33,13 @@ function refusal(frame: string | object, simple = false): ApiError {
 }
 
 describe('A client’s event', () => {
-  it.each([
-    'input_audio_buffer.append',
-    'conversation.item.truncate',
-    'response.cancel',
-    'transcription_session.update',
-    'never.heard.of',
-  ])('of type %s goes up as it stands', (type) => {
-    const frame = `{ "type":"${type}", "n": 1.50 }`;
-    expect(up(frame)).toEqual([{ sent: frame, asks: false }]);
-  });
+  it.each(['input_audio_buffer.append', 'conversation.item.truncate', 'response.cancel', 'never.heard.of'])(
+    'of type %s goes up as it stands',
+    (type) => {
+      const frame = `{ "type":"${type}", "n": 1.50 }`;
+      expect(up(frame)).toEqual([{ sent: frame, asks: false }]);
+    },
+  );
 
   it('goes up as it stands when it is none, for the upstream to say so', () => {
     expect(up('no JSON')).toEqual([{ sent: 'no JSON', asks: false }]);
@@ -54,6 +56,25 @@ describe('A client’s event', () => {
     for (const model of ['gpt-other', null, 7, '']) {
       expect(refusal({ type: 'session.update', session: { model } })).toMatchObject({ param: 'session.model' });
     }
+  });
+
+  it('names the model by which it wants what is said transcribed, in either spelling', () => {
+    const wish = (session: object) => {
+      const text = JSON.stringify({ type: 'session.update', session });
+      return clientFrames(Buffer.from(text), lookAt(text), { model: MODEL, simple: false })[0]?.transcribesBy;
+    };
+    expect(wish({ audio: { input: { transcription: { model: 'whisper-1' } } } })).toBe('whisper-1');
+    expect(wish({ input_audio_transcription: { model: 'whisper-1' } })).toBe('whisper-1');
+    expect(wish({ audio: { input: { transcription: null } } })).toBeNull();
+    expect(wish({ audio: { input: { turn_detection: null } } })).toBeUndefined();
+    expect(refusal({ type: 'session.update', session: { input_audio_transcription: {} } })).toMatchObject({
+      code: 'invalid_request',
+      param: 'session.audio.input.transcription.model',
+    });
+  });
+
+  it('of a session that only transcribes is refused', () => {
+    expect(refusal({ type: 'transcription_session.update', session: {} }).code).toBe('unsupported_parameter');
   });
 
   it('with a session that is no object goes up for the upstream to refuse', () => {
@@ -179,15 +200,23 @@ describe('The end of a response', () => {
   it('is an abort when client or relay leave, and a failure when the upstream does', () => {
     const gone = { type: 'RequestAborted', reason: 'client_gone', policy: 'cancel' };
     expect(leftEnding({ by: 'client', policy: 'cancel' })).toEqual(gone);
-    expect(leftEnding({ by: 'client', policy: 'cancel' }, NOTHING_USED)).toEqual({ ...gone, policy: null });
+    expect(leftEnding({ by: 'client', policy: 'cancel' }, true)).toEqual({ ...gone, policy: null });
     expect(leftEnding({ by: 'stalled', policy: 'drain' })).toMatchObject({ reason: 'client_stalled', policy: 'drain' });
-    expect(leftEnding({ by: 'relay' })).toMatchObject({ reason: 'shutdown' });
+    expect(leftEnding(relayLeaves(null))).toMatchObject({ reason: 'shutdown' });
     expect(leftEnding({ by: 'upstream' })).toMatchObject({ type: 'RequestFailed', code: 'bad_gateway' });
-    expect(leftEnding({ by: 'upstream' }, NOTHING_USED)).toEqual(unusedEnding(NOTHING_USED));
+    expect(leftEnding({ by: 'upstream' }, true)).toEqual(UNUSED);
   });
 
-  it('of a hold that was not needed says so, or that something was transcribed', () => {
-    expect(unusedEnding(NOTHING_USED)).toEqual({ type: 'RequestCompleted', finishReason: 'unused' });
-    expect(unusedEnding({ usage: { seconds: 1 }, source: 'reported' })).toMatchObject({ finishReason: 'transcribed' });
+  it('is the client’s doing when it leaves, takes nothing, or has lost its key or quota, and otherwise not', () => {
+    const its = (['invalid_api_key', 'key_disabled', 'insufficient_quota', 'concurrency_exceeded'] as const).map(
+      (code) => relayLeaves(new ApiError(code)),
+    );
+    for (const leaving of [{ by: 'client', policy: null }, { by: 'stalled', policy: null }, ...its, null] as const) {
+      expect(isFaultOfOthers(leaving)).toBe(false);
+    }
+    const others = (['internal_error', 'service_unavailable'] as const).map((code) => relayLeaves(new ApiError(code)));
+    for (const leaving of [{ by: 'upstream' }, relayLeaves(null), ...others] as const) {
+      expect(isFaultOfOthers(leaving)).toBe(true);
+    }
   });
 });

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import {
   readResponseUsage,
   readTranscriptionUsage,
-  sumOf,
   tokensOf,
 } from '../../../../services/relay/realtime/reportedUsage.ts';
 import { audioRatesOf, audioTokens, bytesIn, USUAL_RATES } from '../../../../services/relay/realtime/audio.ts';
@@ -96,14 +95,6 @@ describe('The usage of a transcription', () => {
 
   it.each([undefined, {}, { type: 'duration', seconds: -1 }, { type: 'duration' }])('is unknown for %j', (usage) => {
     expect(readTranscriptionUsage(usage)).toBeNull();
-  });
-
-  it('is added meter by meter', () => {
-    expect(sumOf({ outputText: 1, seconds: 2 }, { outputText: 3, audioInput: 4 })).toEqual({
-      outputText: 4,
-      seconds: 2,
-      audioInput: 4,
-    });
   });
 });
 
