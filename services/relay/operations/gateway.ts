@@ -10,7 +10,7 @@ import { USUAL_PLACES } from '../http/presentedKey.ts';
 import type { Operation } from '../operation.ts';
 import type { RateLimiter } from '../ports.ts';
 
-/** What the gateway's document allows of each route and key per minute, beside the key's own limits. */
+/** What the gateway's routes allow each key per minute, beside the key's own limits. */
 export const GATEWAY_PER_MINUTE = { chat: 60, upload: 10, agents: 30 } as const;
 
 export interface GatewayParts {
