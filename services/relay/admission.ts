@@ -10,7 +10,7 @@ import { ApiError } from '../http/errors.ts';
 import { parseSecret } from '../keys/secret.ts';
 import { toInstant, type Runtime } from '../runtime.ts';
 import { Acceptance } from './acceptance.ts';
-import type { Bounds, RelayCall } from './call.ts';
+import type { RelayCall } from './call.ts';
 import { presentedKey, USUAL_PLACES, type KeyPlaces } from './http/presentedKey.ts';
 import type {
   CallerKey,
@@ -26,6 +26,7 @@ import type {
   Settlements,
 } from './ports.ts';
 import type { AdmittedCall } from './settle.ts';
+import { boundsAt, ratedTokens, type SizedBounds } from './usage/attachments.ts';
 
 export interface AdmissionParts {
   readonly keys: KeyLookup;
@@ -100,7 +101,7 @@ export class Admission {
 
     const bounds = withUnseen(call.bounds(priced.maxOutputTokens), channels);
     const heldTokens = bounds.inputTokens + bounds.outputTokens;
-    const rate = await limiter.take(key.keyId, key, heldTokens);
+    const rate = await limiter.take(key.keyId, key, ratedTokens(bounds));
     if (!rate.allowed) throw new ApiError('rate_limit_exceeded', { retryAfterMs: rate.retryAfterMs });
 
     const heldPicos = rateUpperBound(priced.price, bounds);
@@ -156,9 +157,14 @@ const AGENT_PROTOCOLS: ReadonlySet<Protocol> = new Set(['fastgpt', 'dify', 'coze
  */
 const UNSEEN_INPUT_TOKENS = 32_768;
 
-export function withUnseen(bounds: Bounds, channels: readonly Channel[]): Bounds {
-  if (!channels.some(({ protocol }) => AGENT_PROTOCOLS.has(protocol))) return bounds;
-  return { ...bounds, inputTokens: bounds.inputTokens + UNSEEN_INPUT_TOKENS };
+/** The bounds of a call as far as they depend on the channels that may serve it: what a client names may be any model. */
+export function withUnseen(bounds: SizedBounds, channels: readonly Channel[]): SizedBounds {
+  const seen = boundsAt(
+    bounds,
+    channels.map(({ upstreamModel }) => upstreamModel),
+  );
+  if (!channels.some(({ protocol }) => AGENT_PROTOCOLS.has(protocol))) return seen;
+  return { ...seen, inputTokens: seen.inputTokens + UNSEEN_INPUT_TOKENS };
 }
 
 function sha256(text: string | Buffer): string {

@@ -20,6 +20,8 @@ export interface PromptToCount {
   readonly texts: readonly string[];
   /** Tokens to add: templates and attachments. */
   readonly overhead: number;
+  /** What is used on meters that count no tokens as soon as the call was sent: the seconds of a recording. */
+  readonly other?: UsageVector;
 }
 
 /** How a client of a route hears: the shape of its errors, and the framing of its streams. */
@@ -71,6 +73,11 @@ export interface PassageContext {
   readonly maxOutputTokens: number;
   /** Names the account towards providers that want to know an end user; tells nothing else. */
   readonly endUser: string;
+  /**
+   * Whether the model has a price for calls that turn out to be this: `flex`. Absent where it does not matter what a call
+   * turns out to be, as in a batch, which has one price for all its lines.
+   */
+  readonly isPriced?: (variant: string) => boolean;
 }
 
 /** A call on its way through one channel. */

@@ -1,5 +1,6 @@
 import type { PromptToCount } from '../call.ts';
 import { isObject, type Json } from '../wire/json.ts';
+import { attachedBy, inputBoundOf, NOTHING_ATTACHED, together, type Attached, type InputBound } from './attachments.ts';
 import { AT_MOST, TYPICALLY } from './promptOverhead.ts';
 
 /** What of a request's body is no text of its prompt. */
@@ -15,7 +16,7 @@ export interface BodyRules {
 interface Size {
   readonly texts: string[];
   objects: number;
-  attachments: number;
+  attached: Attached;
 }
 
 /**
@@ -23,40 +24,45 @@ interface Size {
  * bounds their tokens whatever the tokenizer; the hold must never be too small.
  */
 export function bodyTokenBound(body: Json, rules: BodyRules): number {
-  const { texts, objects, attachments } = sizeOf(body, rules);
-  let bound = AT_MOST.request + objects * AT_MOST.message + attachments * AT_MOST.attachment;
+  return bodyInputBound(body, rules).inputTokens;
+}
+
+/** The same bound, with what of it is attached. */
+export function bodyInputBound(body: Json, rules: BodyRules): InputBound {
+  const { texts, objects, attached } = sizeOf(body, rules);
+  let bound = AT_MOST.request + objects * AT_MOST.message;
   for (const text of texts) bound += Buffer.byteLength(text);
-  return bound;
+  return inputBoundOf(bound, attached);
 }
 
 /** The texts to count and the fixed overhead to add, when no provider reported the prompt's tokens. */
 export function bodyToCount(body: Json, rules: BodyRules): PromptToCount {
-  const { texts, objects, attachments } = sizeOf(body, rules);
+  const { texts, objects, attached } = sizeOf(body, rules);
   return {
     texts,
-    overhead: TYPICALLY.request + objects * TYPICALLY.message + attachments * TYPICALLY.attachment,
+    overhead: TYPICALLY.request + objects * TYPICALLY.message + attached.count * TYPICALLY.attachment,
   };
 }
 
 /** Base64 data is an attachment, never text. What is not known to be an attachment counts as text. */
 function sizeOf(body: Json, rules: BodyRules): Size {
-  const size: Size = { texts: [], objects: 0, attachments: 0 };
+  const size: Size = { texts: [], objects: 0, attached: NOTHING_ATTACHED };
   for (const [member, value] of Object.entries(body)) {
-    if (!rules.outside.has(member)) collect(member, value, rules, size);
+    if (!rules.outside.has(member)) collect(member, value, body, rules, size);
   }
   return size;
 }
 
-function collect(member: string, value: unknown, rules: BodyRules, size: Size): void {
+function collect(member: string, value: unknown, holder: Json, rules: BodyRules, size: Size): void {
   if (rules.silent.has(member)) return;
-  if (rules.attached.has(member)) size.attachments += Array.isArray(value) ? value.length : 1;
+  if (rules.attached.has(member)) size.attached = together(size.attached, attachedBy(member, value, holder));
   else if (typeof value === 'string') size.texts.push(value);
-  else if (Array.isArray(value)) for (const item of value) collect('', item, rules, size);
+  else if (Array.isArray(value)) for (const item of value) collect('', item, holder, rules, size);
   else if (isObject(value)) {
     size.objects += 1;
     for (const [name, inner] of Object.entries(value)) {
       if (FREE_JSON.has(name) && isObject(inner)) size.texts.push(JSON.stringify(inner));
-      else collect(name, inner, rules, size);
+      else collect(name, inner, value, rules, size);
     }
   }
 }

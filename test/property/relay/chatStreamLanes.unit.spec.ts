@@ -30,6 +30,8 @@ const shape = fc.constantFrom(
   '{"id":"c1","choices":[{"delta":{"content":"«»","images":[1]}}],"usage":{"prompt_tokens":1}}',
   '{"id":"c1","choices":[{"delta":{"content":"«»"},"finish_reason":"length"}],"error":null}',
   '{"id":"c1","choices":[{"delta":{"content":"«»","refusal":"a"}},{"index":1,"delta":{"content":"«»"}}]}',
+  '{"id":"c1","choices":[{"index":0,"delta":{"content":"«»"}}],"service_tier":"flex"}',
+  '{"id":"c1","service_tier":"priority","choices":[{"index":0,"delta":{"content":"«»"}}],"obfuscation":"‹›"}',
   '{"id":"c1","choices":[{"delta":{"content":"b"}}],"obfuscation":"‹›","choices":[{"delta":{"content":"«»"}}]}',
 );
 const run = fc
@@ -45,6 +47,7 @@ const rare = fc.oneof(
   fc.constantFrom(
     'data: {"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}\n\n',
     'data: {"id":"c1","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":7}}\n\n',
+    'data: {"id":"c1","choices":[{"index":0,"delta":{}}],"service_tier":"default"}\n\n',
     'data: {"id":"c1","choices":[{"delta":{"content":"x"}}],"x_groq":{"usage":{"prompt_tokens":3}},"usage":null}\n\n',
     'data: [DONE]\n\n',
     'data: {"error":{"code":529}}\n\n',
@@ -88,9 +91,20 @@ const setting = fc.record({
 type Setting = typeof setting extends fc.Arbitrary<infer Value> ? Value : never;
 
 function observed({ text, stream: read, received }: Omit<StreamReading, 'events'>): unknown {
-  const { done, failure, usage, template } = read;
+  const { done, failure, usage, serviceTier, template } = read;
   const { isEmpty, finished, finishReason } = received;
-  return { text, done, failure, usage, template, isEmpty, finished, finishReason, count: received.toCount() };
+  return {
+    text,
+    done,
+    failure,
+    usage,
+    serviceTier,
+    template,
+    isEmpty,
+    finished,
+    finishReason,
+    count: received.toCount(),
+  };
 }
 
 /** What has been forwarded, and counted, when no more than this has come. */

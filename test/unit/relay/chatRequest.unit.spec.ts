@@ -103,6 +103,8 @@ describe('A chat body', () => {
     [{ temperature: '1' }, 'temperature'],
     [{ stream: 'true' }, 'stream'],
     [{ stream_options: true }, 'stream_options'],
+    [{ service_tier: ['priority'] }, 'service_tier'],
+    [{ service_tier: 't'.repeat(65) }, 'service_tier'],
     [{ tools: [{}] }, 'tools.0.type'],
   ])('%j is refused for its %s', (body, param) => {
     const told = refusal(body);
@@ -132,6 +134,8 @@ describe('A chat body', () => {
     ['model', `{"model":"dear","model":"cheap",${MESSAGES}}`],
     ['model', `{"mod\\u0065l":"dear","model":"cheap",${MESSAGES}}`],
     ['model', `{"model":"cheap",${MESSAGES},"Model":"dear"}`],
+    ['service_tier', `{"model":"m",${MESSAGES},"service_tier":"default","service_tier":"priority"}`],
+    ['service_tier', `{"model":"m",${MESSAGES},"Service_Tier":"priority"}`],
     ['max_tokens', `{"model":"m",${MESSAGES},"max_tokens":5,"MAX_TOKENS":100000}`],
     ['max_tokens', `{"model":"m",${MESSAGES},"max_to\u212Aens":100000}`],
     ['messages', `{"model":"m",${MESSAGES},"me\u017F\u017Fages":[]}`],

@@ -42,6 +42,17 @@ describe('A chat stream whose usage the client did not ask for', () => {
     expect(stream.usage).toEqual(USAGE);
   });
 
+  it.each([
+    { prompt_tokens: 9, completion_tokens: 0, total_tokens: 9 },
+    { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
+    { total_tokens: 509 },
+  ])('keeps of prompt and completion the last count that is not 0: %j', (trailing) => {
+    const details = { reasoning_tokens: 480 };
+    const stated = { prompt_tokens: 9, completion_tokens: 500, completion_tokens_details: details };
+    const { stream } = readStream([sse({ ...STOP, usage: stated }, usageChunk(trailing), '[DONE]')]);
+    expect(stream.usage).toMatchObject(stated);
+  });
+
   it('reads usage that follows the finish chunk after [DONE] was not sent at all', () => {
     const { stream, received } = readStream([sse(HELLO, STOP, usageChunk(USAGE))]);
     expect(stream.usage).toEqual(USAGE);

@@ -16,12 +16,13 @@ describe('The size of a prompt', () => {
   });
 
   it.each([
-    ['an image', { type: 'image_url', image_url: { url: PHOTO, detail: 'high' } }],
-    ['audio', { type: 'input_audio', input_audio: { data: PHOTO, format: 'wav' } }],
-    ['a file', { type: 'file', file: { file_data: PHOTO, filename: 'a.pdf' } }],
-  ])('counts %s as an attachment, never as text', (_name, part) => {
+    ['an image', { type: 'image_url', image_url: { url: PHOTO, detail: 'high' } }, 6_000],
+    // 3 000 017 bytes as 4 001 seconds.
+    ['audio', { type: 'input_audio', input_audio: { data: PHOTO, format: 'wav' } }, 4_001 * 32],
+    ['a file', { type: 'file', file: { file_data: PHOTO, filename: 'a.pdf' } }, 6_000],
+  ])('counts %s as an attachment, never as text', (_name, part, tokens) => {
     const messages = [{ role: 'user', content: [{ type: 'text', text: 'see:' }, part] }];
-    expect(bound(messages)).toBe(64 + 8 + 4 + 6_000);
+    expect(bound(messages)).toBe(64 + 8 + 4 + tokens);
     expect(toCount(messages)).toEqual({ texts: ['see:'], overhead: 3 + 3 + 800 });
   });
 

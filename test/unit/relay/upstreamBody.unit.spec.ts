@@ -8,11 +8,14 @@ interface Setting {
   readonly quirks?: Partial<ChannelQuirks>;
   readonly model?: string;
   readonly maxOutput?: number;
+  /** Service tiers that the model has a price for. */
+  readonly priced?: readonly string[];
 }
 
 function bodyFor(body: Parameters<typeof chatRequest>[0], setting: Setting = {}): string {
-  const { quirks, model = MODEL, maxOutput = 100 } = setting;
-  return upstreamBody(chatRequest(body), model, { ...PLAIN_QUIRKS, ...quirks }, maxOutput).toString();
+  const { quirks, model = MODEL, maxOutput = 100, priced = [] } = setting;
+  const isPriced = (tier: string) => priced.includes(tier);
+  return upstreamBody(chatRequest(body), model, { ...PLAIN_QUIRKS, ...quirks }, maxOutput, isPriced).toString();
 }
 
 function parsed(body: Parameters<typeof chatRequest>[0], setting: Setting = {}): Record<string, unknown> {
@@ -108,6 +111,23 @@ describe('The body for an upstream', () => {
       model: MODEL,
       messages: [{ role: 'user', content: 'hi' }],
       top_k: 4,
+      max_completion_tokens: 100,
+    });
+  });
+
+  it.each(['"auto"', '"default"', '"standard"', '"flex"', 'null'])(
+    'asks for the service tier %s as the client does',
+    (tier) => {
+      const source = `${HEAD},"service_tier": ${tier}`;
+      expect(bodyFor(`${source}}`, { priced: ['flex'] })).toBe(`${source},"max_completion_tokens":100}`);
+    },
+  );
+
+  it.each(['priority', 'scale', 'Flex', 'Default', ''])('asks for no service tier %j that has no price', (tier) => {
+    expect(parsed({ service_tier: tier, seed: 1 }, { priced: ['flex'] })).toEqual({
+      model: MODEL,
+      messages: [{ role: 'user', content: 'hi' }],
+      seed: 1,
       max_completion_tokens: 100,
     });
   });

@@ -1,5 +1,6 @@
 import type { PromptToCount } from '../../call.ts';
-import { bodyToCount, bodyTokenBound, type BodyRules } from '../../usage/bodySize.ts';
+import type { InputBound } from '../../usage/attachments.ts';
+import { bodyInputBound, bodyToCount, type BodyRules } from '../../usage/bodySize.ts';
 import { isObject, type Json } from '../../wire/json.ts';
 import type { CountBody } from './request.ts';
 
@@ -20,10 +21,11 @@ const RULES: BodyRules = {
 const TEXT_SOURCES: ReadonlySet<unknown> = new Set(['text', 'content']);
 
 /** Tokens that the prompt cannot exceed, apart from what Claude's own tools fetch. */
-export function claudeTokenBound(body: CountBody): number {
+export function claudeInputBound(body: CountBody): InputBound {
   const own = (body.tools ?? []).filter(({ type }) => typeof type === 'string' && type !== 'custom').length;
   const forTools = body.tools?.length ? TOKENS_FOR_TOOLS * (1 + own) : 0;
-  return bodyTokenBound(withTextSources(body), RULES) + forTools;
+  const bound = bodyInputBound(withTextSources(body), RULES);
+  return { ...bound, inputTokens: bound.inputTokens + forTools };
 }
 
 /** The texts to count and the fixed overhead to add, when nobody reports the prompt's tokens. */

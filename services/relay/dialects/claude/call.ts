@@ -1,7 +1,7 @@
 import type { Bounds, Passage, PassageContext, PromptToCount, RelayCall } from '../../call.ts';
 import { cross, type UpstreamProtocol } from '../../canonical/crossing.ts';
 import type { Channel, Protocol } from '../../ports.ts';
-import { claudeTokenBound, claudeToCount } from './bodySize.ts';
+import { claudeInputBound, claudeToCount } from './bodySize.ts';
 import type { ClientHeaders } from './headers.ts';
 import { claudePassage } from './passThrough.ts';
 import { claudePrompt } from './prompt.ts';
@@ -42,7 +42,7 @@ class ClaudeCall implements RelayCall {
   bounds(maxOutputTokens: number): Bounds {
     const { body } = this.#request;
     const outputTokens = Math.min(body.max_tokens, maxOutputTokens);
-    return { inputTokens: claudeTokenBound(body), outputTokens, other: {} };
+    return { ...claudeInputBound(body), outputTokens, other: {} };
   }
 
   promptToCount(): PromptToCount {

@@ -4,7 +4,7 @@ import type { Emit } from '../../canonical/answer.ts';
 import { cross, type UpstreamProtocol } from '../../canonical/crossing.ts';
 import type { ChatPrompt, Part } from '../../canonical/prompt.ts';
 import type { Channel, Protocol } from '../../ports.ts';
-import { bodyTokenBound, bodyToCount } from '../../usage/bodySize.ts';
+import { bodyInputBound, bodyToCount } from '../../usage/bodySize.ts';
 import type { Agent } from './agents.ts';
 import { GATEWAY_BODY, type GatewayFile, type GatewayRequest } from './request.ts';
 import { platformUser, type OpenSession, type SessionPlace } from './sessions.ts';
@@ -57,8 +57,10 @@ class GatewayCall implements RelayCall {
   }
 
   bounds(maxOutputTokens: number): Bounds {
-    const inputTokens = bodyTokenBound(this.#request.body, GATEWAY_BODY);
-    return { inputTokens, outputTokens: maxOutputTokens, other: {} };
+    // The parts know what kind of file an upload is; the body knows its id.
+    const files = this.#prompt.messages.flatMap(({ parts }) => parts.filter(({ type }) => type !== 'text'));
+    const input = bodyInputBound({ ...this.#request.body, files }, GATEWAY_BODY);
+    return { ...input, outputTokens: maxOutputTokens, other: {} };
   }
 
   promptToCount(): PromptToCount {

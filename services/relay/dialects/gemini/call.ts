@@ -1,7 +1,7 @@
 import { cross, type UpstreamProtocol } from '../../canonical/crossing.ts';
 import type { Bounds, Passage, PassageContext, PromptToCount, RelayCall } from '../../call.ts';
 import type { Channel, Protocol } from '../../ports.ts';
-import { bodyToCount, bodyTokenBound } from '../../usage/bodySize.ts';
+import { bodyInputBound, bodyToCount } from '../../usage/bodySize.ts';
 import { geminiPassage } from './passThrough.ts';
 import { geminiPrompt } from './prompt.ts';
 import { COUNT_RULES, PROMPT_RULES } from './promptSize.ts';
@@ -42,8 +42,8 @@ class GeminiCall implements RelayCall {
   }
 
   bounds(maxOutputTokens: number): Bounds {
-    const inputTokens = bodyTokenBound(this.#request.body, PROMPT_RULES);
-    return { inputTokens, outputTokens: this.#outputLimit(maxOutputTokens) * this.#request.choices, other: {} };
+    const outputTokens = this.#outputLimit(maxOutputTokens) * this.#request.choices;
+    return { ...bodyInputBound(this.#request.body, PROMPT_RULES), outputTokens, other: {} };
   }
 
   promptToCount(): PromptToCount {

@@ -36,6 +36,10 @@ export class HubReading implements AnswerReading {
     return this.#inner.reported;
   }
 
+  get variant(): string | null {
+    return this.#inner.variant ?? null;
+  }
+
   get stopRequest(): UpstreamRequest | null {
     return this.#inner.stopRequest;
   }

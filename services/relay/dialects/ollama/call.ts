@@ -1,7 +1,7 @@
 import { cross, type UpstreamProtocol } from '../../canonical/crossing.ts';
 import type { Bounds, Passage, PassageContext, PromptToCount, RelayCall } from '../../call.ts';
 import type { Channel, Protocol } from '../../ports.ts';
-import { bodyToCount, bodyTokenBound, type BodyRules } from '../../usage/bodySize.ts';
+import { bodyInputBound, bodyToCount, type BodyRules } from '../../usage/bodySize.ts';
 import { nativePassage } from './passThrough.ts';
 import { chatPrompt, generatePrompt } from './prompt.ts';
 import { parseOllamaChat, parseOllamaGenerate, type OllamaRequest } from './request.ts';
@@ -54,8 +54,9 @@ class OllamaCall implements RelayCall {
   }
 
   bounds(maxOutputTokens: number): Bounds {
-    const inputTokens = bodyTokenBound(this.#request.body, SIZE_RULES) + this.#contextTokens;
-    return { inputTokens, outputTokens: this.#outputLimit(maxOutputTokens), other: {} };
+    const bound = bodyInputBound(this.#request.body, SIZE_RULES);
+    const inputTokens = bound.inputTokens + this.#contextTokens;
+    return { ...bound, inputTokens, outputTokens: this.#outputLimit(maxOutputTokens), other: {} };
   }
 
   promptToCount(): PromptToCount {

@@ -7,7 +7,7 @@ import { asStreamed } from './asStreamed.ts';
 import { StreamedChat, WholeChat } from './chatReading.ts';
 import { parseChatRequest, type ChatRequest } from './chatRequest.ts';
 import { chatWriter } from './chatWriter.ts';
-import { promptToCount, promptTokenBound } from './promptSize.ts';
+import { promptInputBound, promptToCount } from './promptSize.ts';
 import { hasRefusedStreamOptions } from './streamOptions.ts';
 import { upstreamBody } from './upstreamBody.ts';
 
@@ -49,8 +49,8 @@ export class ChatCall implements RelayCall {
   }
 
   bounds(maxOutputTokens: number): Bounds {
-    const inputTokens = promptTokenBound(this.#request.body);
-    return { inputTokens, outputTokens: this.#outputLimit(maxOutputTokens) * this.#request.choices, other: {} };
+    const outputTokens = this.#outputLimit(maxOutputTokens) * this.#request.choices;
+    return { ...promptInputBound(this.#request.body), outputTokens, other: {} };
   }
 
   promptToCount(): PromptToCount {
@@ -64,7 +64,7 @@ export class ChatCall implements RelayCall {
     return cross(prompt, this.#spoken(channel.protocol), chatWriter(this.#request), channel, writing);
   }
 
-  #passThrough(channel: Channel, { maxOutputTokens }: PassageContext): Passage {
+  #passThrough(channel: Channel, { maxOutputTokens, isPriced }: PassageContext): Passage {
     const { upstreamModel, quirks } = channel;
     const request = this.#request;
     const renameTo = upstreamModel === request.model ? null : request.model;
@@ -76,7 +76,7 @@ export class ChatCall implements RelayCall {
           'content-type': 'application/json',
           accept: request.streamed ? 'text/event-stream' : 'application/json',
         },
-        body: upstreamBody(request, upstreamModel, quirks, this.#outputLimit(maxOutputTokens)),
+        body: upstreamBody(request, upstreamModel, quirks, this.#outputLimit(maxOutputTokens), isPriced),
       },
       read: (headers: ResponseHeaders) =>
         request.streamed && isEventStream(headers)

@@ -7,6 +7,7 @@ import type { ChatRequest } from './chatRequest.ts';
 import { ChatStream } from './chatStream.ts';
 import { ReceivedOutput } from './receivedOutput.ts';
 import { atPath, readUsage } from './reportedUsage.ts';
+import { tierVariant } from './serviceTier.ts';
 
 /** An upstream's stream on its way to a client of the same dialect. */
 export class StreamedChat implements AnswerReading {
@@ -36,6 +37,11 @@ export class StreamedChat implements AnswerReading {
 
   get reported(): ReportedUsage {
     return readUsage(this.#stream.usage, this.#quirks);
+  }
+
+  /** The service tier that the provider has used: what was asked for says little, since it may not have had it. */
+  get variant(): string | null {
+    return tierVariant(this.#stream.serviceTier);
   }
 
   feed(chunk: Buffer): string {
@@ -79,6 +85,11 @@ export class WholeChat implements AnswerReading {
 
   get reported(): ReportedUsage {
     return this.#answer ? readUsage(this.#stated(this.#answer), this.#quirks) : NOTHING_REPORTED;
+  }
+
+  /** As that of a streamed one. */
+  get variant(): string | null {
+    return tierVariant(this.#answer?.body['service_tier']);
   }
 
   feed(chunk: Buffer): string {

@@ -20,6 +20,7 @@ const chatBody = z.looseObject({
   n: z.int().min(1).max(16).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
+  service_tier: z.string().max(64).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   tools: z

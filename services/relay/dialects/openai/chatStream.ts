@@ -1,6 +1,6 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { ChannelQuirks } from '../../ports.ts';
-import { isObject, parseObject, type Json } from '../../wire/json.ts';
+import { isObject, parseObject, textIn, type Json } from '../../wire/json.ts';
 import { chunkTemplate, errorIn } from './chatAnswer.ts';
 import { shapeOf, type ChunkShape } from './chunkShape.ts';
 import { rewritten, textAsSent, usageAtPath, type ForwardRules } from './forwardedChunk.ts';
@@ -42,11 +42,14 @@ export class ChatStream {
   /** The beginning of an event that a network chunk has cut. */
   #held = '';
   #shape: ChunkShape | null = null;
+  /** What an event of the shape states; null for nothing. */
+  #shapeTier: string | null = null;
   /** Shapes looked for since one was of use. */
   #vainShapes = 0;
   #forward = '';
   #done = false;
   #usage: Json | null = null;
+  #serviceTier: string | null = null;
   #failure: unknown = null;
   #template: Json | null = null;
 
@@ -73,9 +76,14 @@ export class ChatStream {
     return this.#failure;
   }
 
-  /** The last usage object that was not empty; repeated usage is cumulative, never summed. */
+  /** What usage objects stated together; repeated usage is cumulative, never summed. */
   get usage(): Json | null {
     return this.#usage;
+  }
+
+  /** The last `service_tier` that was stated. */
+  get serviceTier(): string | null {
+    return this.#serviceTier;
   }
 
   /** The members that every chunk of this answer shares, for the usage chunk that we write. */
@@ -136,6 +144,7 @@ export class ChatStream {
       at = shape.end;
     }
     if (at === from) return from;
+    this.#serviceTier = this.#shapeTier ?? this.#serviceTier;
     if (shape.unchanged) this.#forward += text.slice(from, at);
     this.#vainShapes = 0;
     return at;
@@ -178,7 +187,8 @@ export class ChatStream {
     const rules = this.#rules;
     const stated = usageAtPath(chunk, rules) ?? chunk['usage'];
     const usage = isObject(stated) ? stated : null;
-    if (usage) this.#usage = this.#usage && isEmptyUsage(usage) ? this.#usage : usage;
+    if (usage) this.#usage = laterUsageObject(this.#usage, usage);
+    this.#serviceTier = tierIn(chunk) ?? this.#serviceTier;
     this.#failure = errorIn(chunk);
     if (this.#failure) return;
     const carried = this.#received.add(chunk['choices']);
@@ -193,7 +203,10 @@ export class ChatStream {
   #learnShape(chunk: Json, text: string): void {
     if (this.#vainShapes === MAX_VAIN_SHAPES || !this.#template?.['id'] || text.includes('\\')) return;
     this.#vainShapes += 1;
-    this.#shape = shapeOf(chunk, text, this.#rules, this.#received.reasoningField) ?? this.#shape;
+    const shape = shapeOf(chunk, text, this.#rules, this.#received.reasoningField);
+    if (!shape) return;
+    this.#shape = shape;
+    this.#shapeTier = tierIn(chunk);
   }
 
   /** JSON has line breaks only between its tokens, and an event of ours is one line. */
@@ -202,6 +215,16 @@ export class ChatStream {
   }
 }
 
-function isEmptyUsage(usage: Json): boolean {
-  return !usage['prompt_tokens'] && !usage['completion_tokens'] && !usage['total_tokens'];
+function tierIn(chunk: Json): string | null {
+  return textIn(chunk['service_tier']) || null;
+}
+
+/** As `laterUsage`: of prompt and completion the last count that is not 0. A total of two halves would say nothing. */
+function laterUsageObject(before: Json | null, after: Json): Json {
+  if (!before) return after;
+  const prompt = after['prompt_tokens'] || !before['prompt_tokens'] ? after : before;
+  const completion = after['completion_tokens'] || !before['completion_tokens'] ? after : before;
+  if (prompt === completion) return prompt;
+  const { completion_tokens: tokens, completion_tokens_details: details } = completion;
+  return { ...prompt, completion_tokens: tokens, completion_tokens_details: details, total_tokens: null };
 }

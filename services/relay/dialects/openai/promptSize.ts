@@ -1,3 +1,11 @@
+import {
+  attachedBy,
+  inputBoundOf,
+  NOTHING_ATTACHED,
+  together,
+  type Attached,
+  type InputBound,
+} from '../../usage/attachments.ts';
 import { AT_MOST, TYPICALLY } from '../../usage/promptOverhead.ts';
 import type { ChatBody, ChatMessage } from './chatRequest.ts';
 
@@ -14,7 +22,7 @@ const NOT_IN_PROMPT: ReadonlySet<string> = new Set([
 interface PromptTexts {
   readonly texts: string[];
   readonly messages: number;
-  readonly attachments: number;
+  readonly attached: Attached;
 }
 
 /**
@@ -22,46 +30,51 @@ interface PromptTexts {
  * bounds their tokens whatever the tokenizer; the hold must never be too small.
  */
 export function promptTokenBound(body: ChatBody): number {
-  const { texts, messages, attachments } = promptTexts(body);
+  return promptInputBound(body).inputTokens;
+}
+
+/** The same bound, with what of it is attached. */
+export function promptInputBound(body: ChatBody): InputBound {
+  const { texts, messages, attached } = promptTexts(body);
   // Some upstreams put further members, such as documents, into the prompt.
   collectMembers(body, NOT_IN_PROMPT, texts);
-  let bound = AT_MOST.request + messages * AT_MOST.message + attachments * AT_MOST.attachment;
+  let bound = AT_MOST.request + messages * AT_MOST.message;
   for (const text of texts) bound += Buffer.byteLength(text);
-  return bound;
+  return inputBoundOf(bound, attached);
 }
 
 /** The texts to count and the fixed overhead to add, when no provider reported the prompt's tokens. */
 export function promptToCount(body: ChatBody): { texts: readonly string[]; overhead: number } {
-  const { texts, messages, attachments } = promptTexts(body);
-  const overhead = TYPICALLY.request + messages * TYPICALLY.message + attachments * TYPICALLY.attachment;
+  const { texts, messages, attached } = promptTexts(body);
+  const overhead = TYPICALLY.request + messages * TYPICALLY.message + attached.count * TYPICALLY.attachment;
   return { texts, overhead };
 }
 
 /** Base64 data is an attachment, never text. */
 function promptTexts(body: ChatBody): PromptTexts {
   const texts: string[] = [];
-  let attachments = 0;
-  for (const message of body.messages) attachments += collectMessage(message, texts);
+  let attached = NOTHING_ATTACHED;
+  for (const message of body.messages) attached = together(attached, collectMessage(message, texts));
   if (body.tools?.length) texts.push(JSON.stringify(body.tools));
   for (const field of ['response_format', 'functions'] as const) {
     if (body[field] !== undefined && body[field] !== null) texts.push(JSON.stringify(body[field]));
   }
-  return { texts, messages: body.messages.length + (body.tools?.length ?? 0), attachments };
+  return { texts, messages: body.messages.length + (body.tools?.length ?? 0), attached };
 }
 
-function collectMessage(message: ChatMessage, texts: string[]): number {
+function collectMessage(message: ChatMessage, texts: string[]): Attached {
   const { content, images, ...others } = message;
   collectMembers(others, NOT_IN_MESSAGE, texts);
-  let attachments = Array.isArray(images) ? images.length : 0;
+  let attached = Array.isArray(images) ? attachedBy('images', images, {}) : NOTHING_ATTACHED;
   if (typeof content === 'string') texts.push(content);
-  else for (const part of content ?? []) attachments += collectPart(part, texts);
-  return attachments;
+  else for (const part of content ?? []) attached = together(attached, collectPart(part, texts));
+  return attached;
 }
 
 /** A part may hold text beside its image; what is not known to be an attachment counts as text. */
-function collectPart(part: Readonly<Record<string, unknown>>, texts: string[]): number {
+function collectPart(part: Readonly<Record<string, unknown>>, texts: string[]): Attached {
   collectMembers(part, NOT_TEXT, texts);
-  return ATTACHED.some((member) => Object.hasOwn(part, member)) ? 1 : 0;
+  return ATTACHED.map((member) => attachedBy(member, part[member], part)).reduce(together, NOTHING_ATTACHED);
 }
 
 /** The strings among the members, and the JSON text of objects and lists. */

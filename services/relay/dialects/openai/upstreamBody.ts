@@ -1,5 +1,6 @@
 import type { ChannelQuirks } from '../../ports.ts';
 import type { ChatRequest } from './chatRequest.ts';
+import { mayAskTier } from './serviceTier.ts';
 import { takesStreamOptions } from './streamOptions.ts';
 
 /** Fields of ours that no provider knows. */
@@ -7,13 +8,15 @@ const RELAY_FIELDS = ['usage'];
 
 /**
  * The body for a channel: the client's own bytes where nothing changes or something is only added; a rewritten object
- * where a field is renamed, replaced or dropped. `maxOutput` is always stated, so an answer cannot outgrow its hold.
+ * where a field is renamed, replaced or dropped. `maxOutput` is always stated, so an answer cannot outgrow its hold. A
+ * `service_tier` that is not priced is dropped: the provider would bill it to us at a price at which we bill nobody.
  */
 export function upstreamBody(
   request: ChatRequest,
   upstreamModel: string,
   quirks: ChannelQuirks,
   maxOutput: number,
+  isPriced: (variant: string) => boolean = () => false,
 ): Buffer {
   const { body, raw } = request;
   const additions: Record<string, unknown> = {};
@@ -33,6 +36,7 @@ export function upstreamBody(
       set('stream_options', { ...body.stream_options, include_usage: true });
   } else if (Object.hasOwn(body, 'stream_options')) drops.push('stream_options');
 
+  if (!mayAskTier(body.service_tier, isPriced)) drops.push('service_tier');
   if (!quirks.supportsParallelTools && Object.hasOwn(body, 'parallel_tool_calls')) drops.push('parallel_tool_calls');
   if (!quirks.supportsDeveloperRole && body.messages.some((message) => message.role === 'developer')) {
     changes['messages'] = body.messages.map((message) =>

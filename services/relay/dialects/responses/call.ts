@@ -63,7 +63,7 @@ function callAfter(
     streamed: prompt.streamed,
     raw,
     bounds: (maxOutputTokens) => ({
-      inputTokens: promptBound(prompt),
+      ...promptBound(prompt),
       outputTokens: Math.min(prompt.maxOutput ?? maxOutputTokens, maxOutputTokens),
       other: {},
     }),

@@ -1,6 +1,7 @@
 import type { PromptToCount } from '../../call.ts';
 import type { ChatPrompt, Message, Part } from '../../canonical/prompt.ts';
-import { bodyTokenBound, bodyToCount, type BodyRules } from '../../usage/bodySize.ts';
+import type { InputBound } from '../../usage/attachments.ts';
+import { bodyInputBound, bodyToCount, type BodyRules } from '../../usage/bodySize.ts';
 import type { Json } from '../../wire/json.ts';
 
 /**
@@ -14,8 +15,8 @@ const RULES: BodyRules = {
 };
 
 /** Tokens that the prompt cannot exceed. */
-export function promptBound(prompt: ChatPrompt): number {
-  return bodyTokenBound(measured(prompt), RULES);
+export function promptBound(prompt: ChatPrompt): InputBound {
+  return bodyInputBound(measured(prompt), RULES);
 }
 
 export function toCount(prompt: ChatPrompt): PromptToCount {

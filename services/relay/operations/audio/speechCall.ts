@@ -30,7 +30,7 @@ export function speechCall(raw: Buffer, maxDepth: number): RelayCall {
     model: body.model,
     streamed: true,
     raw,
-    bounds: (maxOutputTokens) => speechBounds(body, maxOutputTokens),
+    bounds: () => speechBounds(body),
     promptToCount: () => speechPromptToCount(body),
     passage(channel) {
       refuseOthers(channel, ['openai'], 'speech');

@@ -33,19 +33,21 @@ export function charactersIn({ input }: SpeechBody): number {
   return Array.from(input).length;
 }
 
-export function speechBounds(body: SpeechBody, maxOutputTokens: number): Bounds {
+/** No limit of the price book bounds the output, for no member could tell the upstream of it. */
+export function speechBounds(body: SpeechBody): Bounds {
   const characters = charactersIn(body);
   if (hasNoTokens(body.model)) return { inputTokens: 0, outputTokens: 0, other: { characters } };
   return {
     inputTokens: INPUT_TOKENS_PER_REQUEST + Buffer.byteLength(body.input) + Buffer.byteLength(body.instructions ?? ''),
-    outputTokens: Math.min(maxOutputTokens, OUTPUT_TOKENS_PER_REQUEST + characters * OUTPUT_TOKENS_PER_CHARACTER),
+    outputTokens: OUTPUT_TOKENS_PER_REQUEST + characters * OUTPUT_TOKENS_PER_CHARACTER,
     other: { characters },
   };
 }
 
 export function speechPromptToCount(body: SpeechBody): PromptToCount {
-  if (!isSoldByToken(body.model)) return { texts: [], overhead: 0 };
-  return { texts: [body.input, body.instructions ?? ''], overhead: 0 };
+  const other = { characters: charactersIn(body) };
+  if (!isSoldByToken(body.model)) return { texts: [], overhead: 0, other };
+  return { texts: [body.input, body.instructions ?? ''], overhead: 0, other };
 }
 
 /** Tokens of the sound, where the provider does not report them; 0 for what is sold by the character. */

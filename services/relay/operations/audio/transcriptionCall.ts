@@ -49,7 +49,7 @@ export function transcriptionCall(raw: Buffer, contentType: string | undefined, 
     model: request.model,
     streamed: request.streamed,
     raw,
-    bounds: (maxOutputTokens) => transcriptionBounds(request, maxOutputTokens),
+    bounds: () => transcriptionBounds(request),
     promptToCount: () => transcriptionToCount(request),
     passage(channel, { requestId }) {
       refuseOthers(channel, ['openai'], kind);

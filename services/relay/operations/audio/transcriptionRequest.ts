@@ -56,20 +56,19 @@ export function isTextFormat(format: TranscriptFormat): format is TextFormat {
   return (TEXT_FORMATS as readonly string[]).includes(format);
 }
 
-export function transcriptionBounds(
-  { model, prompt, duration }: TranscriptionRequest,
-  maxOutputTokens: number,
-): Bounds {
+/** No limit of the price book bounds the output, for no member could tell the upstream of it. */
+export function transcriptionBounds({ model, prompt, duration }: TranscriptionRequest): Bounds {
   const seconds = duration.atMost;
   if (hasNoTokens(model)) return { inputTokens: 0, outputTokens: 0, other: { seconds } };
   return {
     inputTokens: TOKENS_PER_REQUEST + Buffer.byteLength(prompt) + seconds * INPUT_TOKENS_PER_SECOND,
-    outputTokens: Math.min(maxOutputTokens, TOKENS_PER_REQUEST + seconds * OUTPUT_TOKENS_PER_SECOND),
+    outputTokens: TOKENS_PER_REQUEST + seconds * OUTPUT_TOKENS_PER_SECOND,
     other: { seconds },
   };
 }
 
 export function transcriptionToCount({ model, prompt, duration }: TranscriptionRequest): PromptToCount {
-  if (!isSoldByToken(model)) return { texts: [], overhead: 0 };
-  return { texts: [prompt], overhead: duration.seconds * TYPICAL_INPUT_PER_SECOND };
+  const { seconds } = duration;
+  if (!isSoldByToken(model)) return { texts: [], overhead: 0, other: { seconds } };
+  return { texts: [prompt], overhead: seconds * TYPICAL_INPUT_PER_SECOND, other: { seconds } };
 }

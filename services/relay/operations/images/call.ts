@@ -104,7 +104,7 @@ function imageCall(
     streamed: body.stream === true,
     raw,
     variant: imageVariant(body),
-    bounds: (maxOutputTokens) => imageBounds(body, inputs, maxOutputTokens, limits),
+    bounds: () => imageBounds(body, inputs, limits),
     promptToCount: () => imagePromptToCount(body, inputs),
     passage(channel, context) {
       refuseOthers(channel, ['openai'], 'images');

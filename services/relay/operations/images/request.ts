@@ -35,12 +35,11 @@ export const imagesBody = z.looseObject({
 });
 export type ImagesBody = z.infer<typeof imagesBody>;
 
-/** `inputs`: images that the client sends. */
-export function imageBounds(body: ImagesBody, inputs: number, maxOutputTokens: number, limits: ImageLimits): Bounds {
+/** `inputs`: images that the client sends. No limit of the price book bounds the output, for no member could tell the upstream of it. */
+export function imageBounds(body: ImagesBody, inputs: number, limits: ImageLimits): Bounds {
   const images = body.n ?? 1;
   if (hasNoTokens(body.model)) return { inputTokens: 0, outputTokens: 0, other: { images } };
-  const perImage =
-    Math.min(maxOutputTokens, limits.outputTokensPerImage) + (body.partial_images ?? 0) * limits.tokensPerPartialImage;
+  const perImage = limits.outputTokensPerImage + (body.partial_images ?? 0) * limits.tokensPerPartialImage;
   return {
     inputTokens: TOKENS_PER_REQUEST + Buffer.byteLength(body.prompt) + inputs * limits.inputTokensPerImage,
     outputTokens: images * perImage,

@@ -31,8 +31,14 @@ interface Scripted {
   aborted: boolean;
 }
 
+interface Setting {
+  readonly body?: Parameters<typeof chatRequest>[0];
+  readonly channels?: readonly Partial<Channel>[];
+  readonly outputTokens?: number;
+}
+
 /** A line that is being asked, its upstream in the hand of the test. */
-function asked(setting: { readonly channels?: readonly Partial<Channel>[]; readonly outputTokens?: number } = {}) {
+function asked(setting: Setting = {}) {
   const timers = new ManualTimers();
   const sent: Scripted[] = [];
   const told: string[] = [];
@@ -58,7 +64,7 @@ function asked(setting: { readonly channels?: readonly Partial<Channel>[]; reado
           scripted.aborted = true;
           sink.failed({ kind: 'aborted' });
         };
-        return { resume: () => undefined, abort };
+        return { sent: true, resume: () => undefined, release: () => undefined, abort };
       },
     },
     router: {
@@ -78,7 +84,10 @@ function asked(setting: { readonly channels?: readonly Partial<Channel>[]; reado
     ...{ accountId: 'acct_1', model: MODEL, mode: 'live', createdAt: 0, accepted: encode(requestAccepted()) },
     priced: { model: MODEL, currency: 'USD', priceVersion: PRICE_VERSION, price, maxOutputTokens: 500 },
   } as unknown as Batch;
-  const call = new ChatCall(chatRequest(), protocolsWith({ fetch: () => Promise.reject(new Error('not fetched')) }));
+  const call = new ChatCall(
+    chatRequest(setting.body),
+    protocolsWith({ fetch: () => Promise.reject(new Error('not fetched')) }),
+  );
   const bounds = { inputTokens: 100, outputTokens: setting.outputTokens ?? 50, other: { requests: 1 } };
   const done = askLine(parts, batch, call, bounds, '00000000-0000-4000-8000-000000000001', stop.signal);
   const reply = async (status: number, body: string) => {
@@ -121,6 +130,13 @@ describe('A line of a batch', () => {
     const line = asked({ outputTokens: 3 });
     await line.reply(200, answer());
     expect(await line.done).toMatchObject({ usage: { uncachedInput: 10, outputText: 3 } });
+  });
+
+  it('asks for no service tier, whatever its client says, for it is billed as a line of a batch', async () => {
+    const line = asked({ body: { service_tier: 'priority' } });
+    await line.reply(200, answer());
+    expect(await line.done).toMatchObject({ succeeded: true });
+    expect(line.sent[0]?.call.request.body?.toString()).not.toContain('service_tier');
   });
 
   it('goes to the next channel when one fails', async () => {

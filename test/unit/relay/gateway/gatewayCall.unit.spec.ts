@@ -114,6 +114,20 @@ describe('The files of a gateway call', () => {
     );
   });
 
+  it('are held by their kind, which an upload has too: what is heard is written down', () => {
+    const added = (file: object, part?: Part) => {
+      const uploads = new Map(part ? [['ours', part]] : []);
+      const bound = (made: ReturnType<typeof called>) => made.call.bounds(1).inputTokens;
+      return bound(called({ files: [file] }, { uploads })) - bound(called());
+    };
+    expect(added({ url, type: 'image' })).toBe(6_000);
+    expect(added({ url, type: 'document' })).toBe(200_000);
+    expect(added({ url, type: 'audio' })).toBe(200_000);
+    const source = { kind: 'url', url, mime: null } as const;
+    expect(added({ id: 'ours' }, { type: 'image', source, detail: null })).toBe(6_000);
+    expect(added({ id: 'ours' }, { type: 'file', source, name: null })).toBe(200_000);
+  });
+
   it('that a protocol cannot carry refuse the call', async () => {
     await expect(sentTo('fastgpt', called({ files: [{ url, type: 'audio' }] }))).rejects.toMatchObject({
       code: 'unsupported_parameter',

@@ -58,6 +58,8 @@ export interface Asked {
   /** The provider's name for the model; the client's own unless stated. */
   readonly upstreamModel?: string;
   readonly quirks?: Partial<ChannelQuirks>;
+  /** What the price book says of the model; `PICOS` and `MAX_OUTPUT` unless stated. */
+  readonly priced?: Pick<PricedModel, 'price' | 'maxOutputTokens'>;
 }
 
 /** What an upstream does: a head, bytes in these pieces, and how its connection ends. */
@@ -75,6 +77,9 @@ export interface Outcome {
   readonly contentType: string;
   readonly body: string;
   readonly upstreamPath: string;
+  readonly upstreamBody: string;
+  /** As the usage was recorded. */
+  readonly model: string;
   readonly usage: UsageVector;
   readonly source: UsageSource;
   readonly picos: bigint;
@@ -140,7 +145,7 @@ export async function goldenCall(asked: Asked, answered: Answered): Promise<Outc
   };
   const admission = new Admission({
     keys: { find: () => KEY },
-    prices: { find: priced, models: () => [] },
+    prices: { find: (model) => ({ ...priced(model), ...asked.priced }), models: () => [] },
     router,
     limiter: { take: () => Promise.resolve({ allowed: true, retryAfterMs: 0, requests: null, tokens: null }) },
     holds,
@@ -158,6 +163,7 @@ export async function goldenCall(asked: Asked, answered: Answered): Promise<Outc
     metrics: NO_METRICS,
     runtime,
     commitAfterMs: 10_000,
+    totalMs: 60_000,
   };
   const admitted = await admission.admit(KEY, call, REQUEST_ID, null);
   if ('repeats' in admitted) throw new Error('there is no earlier call');
@@ -168,7 +174,9 @@ export async function goldenCall(asked: Asked, answered: Answered): Promise<Outc
   await new CallExchange(parts, admitted, call, new ClientConnection(response, face, limits, timers)).run();
   if (timers.pending > 0) throw new Error('a timer is left');
   if (thrown.length > 0) throw new Error('reading an answer threw', { cause: thrown[0] });
-  return { ...sentOf(socket), ...settledOf(appends), upstreamPath: sent[0]?.request.path ?? '' };
+  const request = sent[0]?.request;
+  const upstreamBody = Buffer.from(request?.body ?? '').toString();
+  return { ...sentOf(socket), ...settledOf(appends), upstreamPath: request?.path ?? '', upstreamBody };
 }
 
 function scripted(
@@ -245,6 +253,7 @@ function settledOf(appends: readonly Append[]) {
     throw new Error(`settled as ${events.map((event) => event?.type).join(', ')}`);
   }
   return {
+    model: usage.model,
     usage: usage.usage,
     source: usage.source,
     picos: BigInt(usage.amountPicos),

@@ -73,6 +73,7 @@ describe('A reading for AI Hub', () => {
     readonly received = new ReceivedEvents();
     readonly reported = NOTHING_REPORTED;
     readonly stopRequest = stop;
+    readonly variant = 'flex';
     feed(piece: Buffer): Buffer {
       return piece;
     }
@@ -86,12 +87,13 @@ describe('A reading for AI Hub', () => {
 
   it('is what the reading inside is', () => {
     const inner = new Echo();
-    const { contentType, done, failure, received, reported, stopRequest } = new HubReading(inner, true);
-    expect({ contentType, done, failure, stopRequest }).toEqual({
+    const { contentType, done, failure, received, reported, stopRequest, variant } = new HubReading(inner, true);
+    expect({ contentType, done, failure, stopRequest, variant }).toEqual({
       contentType: 'text/plain',
       done: true,
       failure: 'down',
       stopRequest: stop,
+      variant: 'flex',
     });
     expect(received).toBe(inner.received);
     expect(reported).toBe(inner.reported);

@@ -206,7 +206,8 @@ describe('what a call for images may ask', () => {
       outputTokens: 3 * (8_192 + 200),
       other: { images: 3 },
     });
-    expect(call().bounds(2_000).outputTokens).toBe(2_000);
+    // No member of the request carries a limit, so that of the price book bounds nothing.
+    expect(call().bounds(2_000).outputTokens).toBe(8_192);
   });
 
   it('holds no tokens of what is sold by the image', () => {

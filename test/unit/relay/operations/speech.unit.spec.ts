@@ -155,7 +155,8 @@ describe('what a call for speech may ask', () => {
       outputTokens: 256 + 6 * 32,
       other: { characters: 6 },
     });
-    expect(sold().bounds(100).outputTokens).toBe(100);
+    // No member of the request carries a limit, so that of the price book bounds nothing.
+    expect(sold().bounds(100).outputTokens).toBe(256 + 6 * 32);
   });
 
   it.each([

@@ -208,7 +208,8 @@ describe('what a call for a transcript may ask', () => {
       outputTokens: 256 + 3 * 25,
       other: { seconds: 3 },
     });
-    expect(sold().bounds(16).outputTokens).toBe(16);
+    // No member of the request carries a limit, so that of the price book bounds nothing.
+    expect(sold().bounds(16).outputTokens).toBe(256 + 3 * 25);
     const mp3 = formOf(['model', 'whisper-1'], ['file', { fileName: 'a.mp3', bytes: Buffer.alloc(7_500) }]);
     expect(transcriptionCall(mp3, FORM_TYPE, 'transcriptions').bounds(1).other).toEqual({ seconds: 10 });
   });
