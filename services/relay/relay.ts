@@ -5,6 +5,7 @@ import { Roster } from '../roster.ts';
 import type { Admission } from './admission.ts';
 import type { RelayCall } from './call.ts';
 import { CallExchange, type ExchangeParts } from './callExchange.ts';
+import type { Intake } from './http/intake.ts';
 import { ClientConnection, type ClientLimits } from './http/clientConnection.ts';
 import { costHeaders } from './http/answerHeaders.ts';
 import { readBody } from './http/readBody.ts';
@@ -15,6 +16,7 @@ import type { OutcomeReader } from './ports.ts';
 
 export interface RelayParts extends ExchangeParts {
   readonly admission: Admission;
+  readonly intake: Intake;
   readonly outcomes: OutcomeReader;
   readonly limits: ClientLimits & {
     readonly maxBodyBytes: number;
@@ -81,19 +83,27 @@ export class Relay {
     incoming: Incoming,
     client: ClientConnection,
   ): Promise<void> {
-    const { admission, limits } = this.#parts;
+    const { admission, intake, limits } = this.#parts;
     if (this.#draining || this.#running.size > limits.maxInFlight) {
       throw new ApiError('service_unavailable', { retryAfterMs: 1_000 });
     }
     const { requestId } = incoming;
     const key = admission.authenticate(incoming.headers, incoming.query, operation.keyPlaces);
-    const raw = await readBody(request, operation.maxBodyBytes ?? limits.maxBodyBytes, client, operation.bodyType);
-    const reading = operation.read(raw, incoming, key);
-    const call = reading instanceof Promise ? await reading : reading;
-    client.face = call.face ?? client.face;
-    const admitted = await admission.admit(key, call, requestId, idempotencyKey(request, call));
-    if ('repeats' in admitted) await this.#replay(key.accountId, admitted.repeats, client, requestId);
-    else await new CallExchange(this.#parts, admitted, call, client).run();
+    const place = intake.enter(key);
+    try {
+      const maxBytes = operation.maxBodyBytes ?? limits.maxBodyBytes;
+      const raw = await readBody(request, maxBytes, client, operation.bodyType, place);
+      const reading = operation.read(raw, incoming, key);
+      const call = reading instanceof Promise ? await reading : reading;
+      client.face = call.face ?? client.face;
+      const admitted = await admission.admit(key, call, requestId, idempotencyKey(request, call));
+      // From here on the call is bounded by its hold.
+      place.leave();
+      if ('repeats' in admitted) await this.#replay(key.accountId, admitted.repeats, client, requestId);
+      else await new CallExchange(this.#parts, admitted, call, client).run();
+    } finally {
+      place.leave();
+    }
   }
 
   /** A repeated Idempotency-Key gets the reference of the stored outcome: no second call, no second charge, no stored text. */

@@ -17,6 +17,8 @@ import { Closing, type Core } from './core.ts';
 
 /** Uploads that are read into memory at once. */
 const UPLOADS_AT_ONCE = 8;
+/** So that one account's slow uploads keep nobody else's out. */
+const UPLOADS_OF_ACCOUNT_AT_ONCE = 2;
 
 export type FileParts = Pick<SubmitParts, 'prices' | 'router' | 'holds' | 'settlements' | 'limiter'> &
   Pick<RunParts, 'upstream' | 'metrics' | 'estimator'> & {
@@ -52,6 +54,7 @@ export async function openFiles(core: Core, parts: FileParts, operations: readon
         clientLimits: parts.limits,
         maxFileBytes: config.MAX_FILE_BYTES,
         maxUploads: UPLOADS_AT_ONCE,
+        maxUploadsOfAccount: UPLOADS_OF_ACCOUNT_AT_ONCE,
       },
     });
     const batches = await openBatches(core, parts, library, operations, closing);

@@ -11,6 +11,7 @@ import { PriceCatalogue } from '../billing/pricebook/priceCatalogue.ts';
 import { followEvents } from '../keys/follow.ts';
 import { KEY_INDEX_CATEGORIES, KeyIndex } from '../keys/keyIndex.ts';
 import { Admission } from '../relay/admission.ts';
+import { Intake } from '../relay/http/intake.ts';
 import { Relay } from '../relay/relay.ts';
 import { modelRoutes } from '../relay/http/modelRoutes.ts';
 import type { RateLimiter } from '../relay/ports.ts';
@@ -21,9 +22,11 @@ import { Closing, type Core } from './core.ts';
 import { openOperations } from './operations.ts';
 import { openRealtime } from './realtime.ts';
 
-/** A hold outlives the longest call by this much. */
+/** A hold outlives the longest call by this much, and by what taking it may last: time to count, settle and write down. */
 const HOLD_MARGIN_MS = 60_000;
 const KEEP_ALIVE_MS = 12_000;
+/** Bodies that are not admitted yet: 25 of the largest, or 13 000 prompts of 20 kB, which is more than may be in flight. */
+const INTAKE_BYTES = 268_435_456;
 /** The channel of test keys. */
 const SIMULATED = 'simulated';
 
@@ -87,9 +90,10 @@ export async function openRelay(
     reaper.start();
     closing.add(() => reaper.stop());
 
-    const holdMs = config.CALL_TOTAL_MS + HOLD_MARGIN_MS;
+    const holdMs = config.HOLD_TIMEOUT_MS + config.CALL_TOTAL_MS + HOLD_MARGIN_MS;
     const admitting = { keys, prices, router, limiter, holds, settlements, runtime, holdMs };
     const admission = new Admission(admitting);
+    const intake = new Intake(INTAKE_BYTES, config.MAX_BODY_BYTES);
     const limits = {
       maxBufferBytes: config.MAX_STREAM_BUFFER_BYTES,
       stallMs: config.CLIENT_STALL_MS,
@@ -99,6 +103,7 @@ export async function openRelay(
     };
     const relay = new Relay({
       admission,
+      intake,
       upstream,
       router,
       holds,
@@ -108,6 +113,7 @@ export async function openRelay(
       metrics: metrics.relay,
       runtime,
       commitAfterMs: KEEP_ALIVE_MS,
+      totalMs: config.CALL_TOTAL_MS,
       limits,
     });
     const operations = await openOperations(core, {
@@ -122,6 +128,7 @@ export async function openRelay(
     closing.add(() => operations.close());
     const realtime = await openRealtime(channels, SIMULATED, {
       ...admitting,
+      intake,
       estimator,
       metrics: metrics.relay,
       allowedOrigins: config.REALTIME_ORIGINS?.split(',') ?? [],

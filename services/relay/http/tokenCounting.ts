@@ -5,6 +5,7 @@ import type { Admission } from '../admission.ts';
 import type { ClientFace, PromptToCount } from '../call.ts';
 import type { Incoming } from '../operation.ts';
 import type { RateLimiter, TokenEstimator } from '../ports.ts';
+import { Intake } from './intake.ts';
 import { ClientConnection, type ClientLimits } from './clientConnection.ts';
 import { incomingOf } from './incoming.ts';
 import type { KeyPlaces } from './presentedKey.ts';
@@ -31,16 +32,20 @@ export interface TokenCountingParts {
 
 /** Counting is free, so keys without a limit of their own get this one; agents ask before every turn. */
 const COUNTS_PER_MINUTE = 600;
+/** Of all prompts that are in memory to be counted. */
+const MOST_BYTES = 67_108_864;
 
 /**
- * Answers how many tokens a prompt has by our own estimate: no upstream, no hold, no charge, and rate limits of its own
- * beside those of calls.
+ * Answers how many tokens a prompt has by our own estimate: no upstream, no hold, no charge, and rate limits, places and
+ * memory of its own beside those of calls.
  */
 export class TokenCounting {
   readonly #parts: TokenCountingParts;
+  readonly #intake: Intake;
 
   constructor(parts: TokenCountingParts) {
     this.#parts = parts;
+    this.#intake = new Intake(MOST_BYTES, parts.limits.maxBodyBytes);
   }
 
   /** Never throws and never rejects. */
@@ -66,9 +71,15 @@ export class TokenCounting {
     const requestsPerMinute = key.requestsPerMinute ?? COUNTS_PER_MINUTE;
     const rate = await limiter.take(`count:${key.keyId}`, { requestsPerMinute, tokensPerMinute: null }, 0);
     if (!rate.allowed) throw new ApiError('rate_limit_exceeded', { retryAfterMs: rate.retryAfterMs });
-    const { texts, overhead } = operation.read(await readBody(request, limits.maxBodyBytes, client), incoming);
-    const counted = await estimator.count(texts);
-    const tokens = counted.reduce((sum, count) => sum + count, overhead);
-    client.sendJson(200, ['x-request-id', incoming.requestId], JSON.stringify(operation.answer(tokens)));
+    const place = this.#intake.enter(key);
+    try {
+      const raw = await readBody(request, limits.maxBodyBytes, client, 'json', place);
+      const { texts, overhead } = operation.read(raw, incoming);
+      const counted = await estimator.count(texts);
+      const tokens = counted.reduce((sum, count) => sum + count, overhead);
+      client.sendJson(200, ['x-request-id', incoming.requestId], JSON.stringify(operation.answer(tokens)));
+    } finally {
+      place.leave();
+    }
   }
 }

@@ -65,7 +65,8 @@ export class FilesServer {
         runtime,
         clientLimits: { maxBufferBytes: 65_536, stallMs: 10_000, keepAliveMs: 10_000 },
         maxFileBytes: MAX_FILE,
-        maxUploads: 2,
+        maxUploads: 3,
+        maxUploadsOfAccount: 2,
       },
     });
     const app = createApp({

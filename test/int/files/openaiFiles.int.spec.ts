@@ -86,6 +86,11 @@ describe('A file', () => {
     expect(await (await sdk().files.content(id)).text()).toBe('text');
   });
 
+  it.each(['/v1/files/%00', '/v1/files/a%00b', '/v1/files/%00/content'])('is not there at %s', async (target) => {
+    const methods = target.endsWith('content') ? ['GET'] : ['GET', 'DELETE'];
+    for (const method of methods) expect((await server.call(method, target)).status).toBe(404);
+  });
+
   it('is saved by whoever gets it and never shown, as what its bytes are', async () => {
     const form = formOf('page.html', '<html><script>alert(1)</script>', { purpose: 'user_data' });
     const { id } = (await (await server.call('POST', '/v1/files', 'a', { body: form })).json()) as { id: string };
@@ -184,23 +189,37 @@ describe('An upload', () => {
     expect(await server.stored()).toHaveLength(2);
   });
 
-  it('is told to come again while as many as may be are being read', async () => {
+  describe('while other uploads are slow', () => {
     /** A form whose head has arrived, and whose rest has not. */
-    const begun = async (): Promise<Socket> => {
+    const begun = async (account: string): Promise<Socket> => {
       const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
       socket.write(
-        'POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret_a\r\nexpect: 100-continue\r\n' +
+        `POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret_${account}\r\nexpect: 100-continue\r\n` +
           'content-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n',
       );
       await once(socket, 'data');
       return socket;
     };
-    const sockets = [await begun(), await begun()];
-    const form = () => formOf('x', 'x', { purpose: 'batch' });
-    const status = async () => (await server.call('POST', '/v1/files', 'late', { body: form() })).status;
-    expect(await status()).toBe(503);
-    for (const socket of sockets) socket.destroy();
-    await vi.waitFor(async () => expect(await status()).toBe(200));
+    const uploading = (account: string) =>
+      server.call('POST', '/v1/files', account, { body: formOf('x', 'x', { purpose: 'batch' }) });
+    const status = async (account: string) => (await uploading(account)).status;
+
+    it('is told to come again when those of its account are as many as may be, and others are served', async () => {
+      const sockets = [await begun('a'), await begun('a')];
+      const refused = await uploading('a');
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+      expect(await refused.json()).toMatchObject({ error: { code: 'concurrency_exceeded' } });
+      expect(await status('late')).toBe(200);
+      for (const socket of sockets) socket.destroy();
+      await vi.waitFor(async () => expect(await status('a')).toBe(200));
+    });
+
+    it('is told to come again when all are as many as may be', async () => {
+      const sockets = [await begun('a'), await begun('b'), await begun('c')];
+      expect(await status('late')).toBe(503);
+      for (const socket of sockets) socket.destroy();
+      await vi.waitFor(async () => expect(await status('late')).toBe(200));
+    });
   });
 
   it('without a key, or as JSON, is refused before it is read', async () => {
@@ -214,16 +233,22 @@ describe('An upload', () => {
     const kept = await upload('kept.txt');
     const found = await server.records.find('acct_a', kept.id, Date.now());
     if (!found) throw new Error('the upload is not there');
-    const half = { ...found, id: 'file-half', objectKey: 'file-half', createdAt: Date.now() - 3_700_000 };
-    await server.records.reserve(half, 1_000_000);
+    await server.records.reserve({ ...found, id: 'file-half', objectKey: 'file-half' }, 1_000_000);
     await server.objects.put('file-half', Buffer.from('half'), 'text/plain');
     expect(await server.records.find('acct_a', 'file-half', Date.now())).toBeNull();
+    expect(await server.library.sweep()).toBe(0);
+    await server.database.pool.query(
+      `UPDATE files SET reserved_at = now() - interval '61 minutes', created_at = created_at - interval '61 minutes'`,
+    );
     expect(await server.library.sweep()).toBe(1);
     expect(await server.stored()).toEqual([kept.id]);
     expect(await server.library.sweep()).toBe(0);
   });
 });
 
-it.each(['limit=0', 'limit=10001', 'limit=x', 'order=up'])('A list with %s is refused', async (query) => {
-  expect((await server.call('GET', `/v1/files?${query}`)).status).toBe(400);
-});
+it.each(['limit=0', 'limit=10001', 'limit=x', 'order=up', 'after=%00', 'after=a%00b', 'purpose=%00'])(
+  'A list with %s is refused',
+  async (query) => {
+    expect((await server.call('GET', `/v1/files?${query}`)).status).toBe(400);
+  },
+);

@@ -3,19 +3,28 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../../../services/http/errors.ts';
+import { Intake } from '../../../services/relay/http/intake.ts';
 import { readBody } from '../../../services/relay/http/readBody.ts';
 import { httpAnswer, RawClient } from './rawClient.ts';
 
 const MAX_BYTES = 1_000;
 
+/** More 1-byte pieces than are kept apart. */
+const MANY_PIECES = 3_000;
+
+let intake: Intake;
 let server: Server;
 let outcomes: unknown[];
 
 beforeEach(async () => {
   outcomes = [];
+  intake = new Intake(200 * MAX_BYTES, MAX_BYTES);
   server = createServer((request, response) => {
-    const reading = new Promise<Buffer>((resolve) => resolve(readBody(request, MAX_BYTES)));
+    const place = intake.enter({ keyId: 'key_1', accountId: 'acct_1' });
+    const maxBytes = request.url === '/large' ? Infinity : MAX_BYTES;
+    const reading = new Promise<Buffer>((resolve) => resolve(readBody(request, maxBytes, undefined, 'json', place)));
     reading
+      .finally(() => place.leave())
       .then(
         (body) => ({ status: 200, told: body.toString() }),
         (error: unknown) =>
@@ -50,6 +59,35 @@ describe('A body', () => {
     }
     caller.send('0\r\n\r\n');
     expect(httpAnswer(await caller.until('0\r\n\r\n')).body).toContain('{"text":"你好"}');
+  });
+
+  it('is read whole from pieces of one byte, which are put together', async () => {
+    const caller = await client();
+    const digits = Array.from({ length: MANY_PIECES }, (_, index) => String(index % 10));
+    caller.send(HEAD.replace('/', '/large') + 'transfer-encoding: chunked\r\n\r\n');
+    caller.send(`${digits.map((digit) => `1\r\n${digit}\r\n`).join('')}0\r\n\r\n`);
+    await caller.until('0\r\n\r\n');
+    expect(outcomes).toEqual([digits.join('')]);
+  });
+
+  it('is counted while it is read, and no longer', async () => {
+    const caller = await client();
+    caller.send(`${HEAD}content-length: 10\r\n\r\n{"a"`);
+    await vi.waitFor(() => expect(intake.heldBytes).toBe(4));
+    caller.send(':true}');
+    await caller.until('true');
+    expect(intake.heldBytes).toBe(0);
+  });
+
+  it('for which there is no room is refused while it comes, and its caller can read that', async () => {
+    const caller = await client();
+    const length = 100 * MAX_BYTES + 1;
+    caller.send(`POST /large HTTP/1.1\r\nhost: relay\r\ncontent-length: ${String(length)}\r\n\r\n`);
+    caller.send('x'.repeat(length));
+    expect(httpAnswer(await caller.until('concurrency_exceeded')).status).toBe(429);
+    expect(intake.heldBytes).toBe(0);
+    caller.post('/', '{}');
+    expect(await caller.until('{}')).toContain('200 OK');
   });
 
   it('may be as long as allowed', async () => {
