@@ -20,6 +20,7 @@ const timeouts = z.strictObject({
   firstByteMs: milliseconds(60_000),
   /** Between two pieces of the body, while we are ready to read. */
   idleMs: milliseconds(60_000),
+  /** One attempt; CALL_TOTAL_MS bounds all attempts of a call together, so more than that changes nothing. */
   totalMs: milliseconds(900_000),
 });
 

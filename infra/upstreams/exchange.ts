@@ -10,6 +10,9 @@ import type { Secret } from './secret.ts';
 /** Answers that come in pieces for as long as a model speaks. */
 const STREAMED = /^(text\/event-stream|application\/(x-ndjson|jsonl)|audio\/)/;
 
+/** Usual ends follow the last event in the same packet or the next one. */
+const RELEASED_MS = 1_000;
+
 /** Where and under which limits the calls of a channel go. */
 export interface Endpoint {
   readonly channel: string;
@@ -25,6 +28,8 @@ export interface Endpoint {
   readonly maxAnswerBytes: number;
   readonly maxStreamBytes: number;
   readonly deadlines: Deadlines;
+  /** Monotonic time after which no call goes on. */
+  readonly lifetime: { readonly endsAt: number };
   readonly log: Log;
 }
 
@@ -39,10 +44,12 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   readonly #request: Dispatcher.DispatchOptions;
   readonly #sink: UpstreamSink;
   readonly #onDone: () => void;
+  readonly #totalMs: number;
   readonly #createdAt: number;
   #phase: CallPhase = 'waiting';
   #phaseAt: number;
   #done = false;
+  #releasedAt: number | null = null;
   #dispatching = false;
   #paused = false;
   #firstByteSeen = false;
@@ -51,14 +58,27 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   #maxBytes: number;
   #controller: Dispatcher.DispatchController | null = null;
 
-  constructor(endpoint: Endpoint, request: Dispatcher.DispatchOptions, sink: UpstreamSink, onDone: () => void) {
+  /** `totalMs` bounds the call where the timeouts of its endpoint do not. */
+  constructor(
+    endpoint: Endpoint,
+    request: Dispatcher.DispatchOptions,
+    sink: UpstreamSink,
+    onDone: () => void,
+    totalMs = Infinity,
+  ) {
     this.#endpoint = endpoint;
     this.#request = request;
     this.#sink = sink;
     this.#onDone = onDone;
+    this.#totalMs = Math.min(totalMs, endpoint.timeouts.totalMs);
     this.#createdAt = performance.now();
     this.#phaseAt = this.#createdAt;
     this.#maxBytes = endpoint.maxAnswerBytes;
+  }
+
+  /** undici writes the request in the very turn in which it tells that it starts. */
+  get sent(): boolean {
+    return this.#phase === 'sent' || this.#phase === 'answering';
   }
 
   /** Sends the call, or lets it wait for a place. */
@@ -81,11 +101,21 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
     this.#controller?.resume();
   }
 
+  release(): void {
+    this.#releasedAt ??= this.#endpoint.deadlines.now;
+    this.resume();
+  }
+
   abort(): void {
     this.#fail({ kind: 'aborted' });
   }
 
   check(now: number): void {
+    const unwantedMs = this.#releasedAt === null ? 0 : now - this.#releasedAt - TICK_MS;
+    if (unwantedMs > RELEASED_MS || now > this.#endpoint.lifetime.endsAt) {
+      this.abort();
+      return;
+    }
     const overdue = this.#overdue(now);
     if (overdue === null) return;
     const kind = this.#phase === 'waiting' ? 'overloaded' : 'timeout';
@@ -117,7 +147,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#done) return;
+    if (this.#isOver()) return;
     this.#receivedBytes += chunk.length;
     if (this.#receivedBytes > this.#maxBytes) {
       this.#fail(oversize(this.#maxBytes));
@@ -127,7 +157,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
     this.#phaseAt = this.#endpoint.deadlines.now;
     const { apiKey } = this.#endpoint;
     const told = this.#isError && apiKey ? apiKey.hiddenIn(chunk) : chunk;
-    if (this.#sink.data(told) || this.#isDone()) return;
+    if (this.#sink.data(told) || this.#isOver()) return;
     this.#paused = true;
     controller.pause();
   }
@@ -158,8 +188,8 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   }
 
   /** A method, because the compiler believes that a field keeps its value while the sink is called. */
-  #isDone(): boolean {
-    return this.#done;
+  #isOver(): boolean {
+    return this.#done || this.#releasedAt !== null;
   }
 
   #refusalOf(headers: Record<string, string | string[] | undefined>): UpstreamFailure | null {
@@ -172,7 +202,8 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
 
   /** Why the call has taken too long, or null. One tick is added because the clock of chunks may be that much behind. */
   #overdue(now: number): string | null {
-    const { connectMs, firstByteMs, idleMs, totalMs } = this.#endpoint.timeouts;
+    const { connectMs, firstByteMs, idleMs } = this.#endpoint.timeouts;
+    const totalMs = this.#totalMs;
     if (now - this.#createdAt > totalMs + TICK_MS) return `the call took longer than ${String(totalMs)} ms`;
     const elapsed = now - this.#phaseAt - TICK_MS;
     if (this.#phase === 'waiting' || this.#phase === 'connecting') {

@@ -38,6 +38,8 @@ const MAX_STREAM_BYTES = 128 * 1_048_576;
 const MAX_RESPONSE_HEADER_BYTES = 32_768;
 /** Below the 5 s after which common servers close an idle connection without announcing it. */
 const KEEP_ALIVE_MS = 4_000;
+/** What still runs at the end has no client: the tail of an answer, or a platform that is told to stop. */
+const CLOSE_MS = 2_000;
 
 /**
  * Calls upstreams over HTTP, whatever they speak: one undici pool per origin without pipelining, and per channel a bound on
@@ -47,6 +49,7 @@ export class HttpUpstream implements Upstream {
   readonly #deadlines = new Deadlines();
   readonly #pools: ReadonlyMap<string, Pool>;
   readonly #targets: ReadonlyMap<string, Target>;
+  readonly #lifetime = { endsAt: Infinity };
   #running = 0;
   readonly #ended = () => {
     this.#running -= 1;
@@ -79,22 +82,24 @@ export class HttpUpstream implements Upstream {
       headers: withCallHeaders(target.headers, headers),
       body,
     };
-    const exchange = new Exchange(target, request, sink, this.#ended);
+    const exchange = new Exchange(target, request, sink, this.#ended, call.totalMs);
     this.#running += 1;
     if (this.#closing) exchange.failSoon({ kind: 'overloaded', cause: new Error('the upstream adapter is closing') });
     else exchange.begin();
     return exchange;
   }
 
-  /** Takes no further call, waits for the running ones to end, then closes all connections. Who is in a hurry aborts calls. */
-  close(): Promise<void> {
-    this.#closing ??= this.#drainAndClose();
+  /** Takes no further call, lets the running ones end within this time, aborts the rest, and closes all connections. */
+  close(withinMs = CLOSE_MS): Promise<void> {
+    this.#closing ??= this.#drainAndClose(withinMs);
     return this.#closing;
   }
 
-  async #drainAndClose(): Promise<void> {
+  async #drainAndClose(withinMs: number): Promise<void> {
+    this.#lifetime.endsAt = performance.now() + withinMs;
     if (this.#running > 0) await this.#idle.promise;
-    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
+    // Nothing runs any more; a connection that is still being made would keep `close` waiting.
+    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
     this.#deadlines.close();
   }
 
@@ -111,6 +116,7 @@ export class HttpUpstream implements Upstream {
       maxAnswerBytes: options.maxAnswerBytes ?? MAX_ANSWER_BYTES,
       maxStreamBytes: options.maxStreamBytes ?? MAX_STREAM_BYTES,
       deadlines: this.#deadlines,
+      lifetime: this.#lifetime,
       log,
       basePath: pathname.replace(/\/+$/, ''),
       query: channel.query,

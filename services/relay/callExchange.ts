@@ -1,16 +1,17 @@
 import { hash } from 'node:crypto';
 import { totalTokens } from '../../events/meters.ts';
 import type { Attempt } from '../../events/request/request.events.ts';
+import { variantIn } from '../billing/rating/card.ts';
 import { ApiError } from '../http/errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Admitted } from './admission.ts';
 import type { Passage, RelayCall } from './call.ts';
 import { answerHeaders, costHeaders } from './http/answerHeaders.ts';
-import type { ClientConnection } from './http/clientConnection.ts';
+import type { ClientConnection, GoneReason } from './http/clientConnection.ts';
 import { machineWord } from './machineWord.ts';
 import type { Channel, HoldLedger, RelayMetrics, Router, Settlements, TokenEstimator, Upstream } from './ports.ts';
+import { classifyFailure, type Verdict } from './routing/classify.ts';
 import { reportVerdict } from './routing/router.ts';
-import type { Verdict } from './routing/classify.ts';
 import { NOTHING_USED, type Ending, type MeasuredUsage, type Settlement } from './settle.ts';
 import { settleDurably } from './settling.ts';
 import { UpstreamAttempt, type AttemptResult } from './upstreamAttempt.ts';
@@ -27,6 +28,8 @@ export interface ExchangeParts {
   readonly runtime: Runtime;
   /** A stream whose upstream is silent this long gets its status line, so that nobody on the way gives up. */
   readonly commitAfterMs: number;
+  /** From the admission of a call to the end of its last attempt, all that is read for nobody included; less than a hold. */
+  readonly totalMs: number;
 }
 
 /**
@@ -40,6 +43,7 @@ export class CallExchange {
   readonly #client: ClientConnection;
   readonly #requestId: string;
   readonly #startedAt: number;
+  readonly #deadline: number;
   readonly #headers: readonly string[];
   readonly #attempts: Attempt[] = [];
   #firstOutputAt: number | null = null;
@@ -54,6 +58,7 @@ export class CallExchange {
     this.#client = client;
     this.#requestId = admitted.accepted.requestId;
     this.#startedAt = clock.monotonic();
+    this.#deadline = this.#startedAt + parts.totalMs;
     this.#headers = answerHeaders(client.face.dialect, this.#requestId, admitted.rate, clock.now());
   }
 
@@ -76,16 +81,17 @@ export class CallExchange {
     let verdict: Verdict | null = null;
     let blocked = NOTHING_USED;
     const { channels } = this.#admitted;
-    for (let at = 0, channel = channels[at]; channel && !this.#client.gone; channel = channels[at]) {
+    for (let at = 0, channel = channels[at]; channel && !this.#isOver(); channel = channels[at]) {
       at += 1;
       const pending = this.#passage(channel);
-      const passage = pending instanceof Promise ? await pending : pending;
+      const passage = pending instanceof Promise ? await this.#whileWanted(pending) : pending;
+      if (passage === null || this.#isOver()) break;
       if ('code' in passage) {
         verdict ??= passage;
         continue;
       }
       const attempt = new UpstreamAttempt(channel, passage, this.#client, this.#headers, this.#parts.runtime);
-      const result = await attempt.run(this.#parts.upstream, this.#requestId);
+      const result = await attempt.run(this.#parts.upstream, this.#requestId, this.#deadline);
       this.#attempts.push(attempt.record(this.#attempts.length + 1));
       this.#firstOutputAt = attempt.firstOutputAt;
       this.#tellRouter(channel, result);
@@ -101,8 +107,23 @@ export class CallExchange {
       if (verdict.code === 'content_filter') blocked = usedBy(result.reported);
       if (!verdict.failOver) break;
     }
-    if (verdict && !this.#client.gone) await this.#refuse(verdict, blocked);
-    else await this.#settleAborted(this.#client.gone ?? 'client_gone', null, NOTHING_USED);
+    const { gone } = this.#client;
+    if (gone) await this.#settleAborted(gone, null, NOTHING_USED);
+    else await this.#refuse(verdict ?? classifyFailure({ kind: 'timeout' }), blocked);
+  }
+
+  /** No attempt begins any more. */
+  #isOver(): boolean {
+    return this.#client.gone !== null || this.#parts.runtime.clock.monotonic() >= this.#deadline;
+  }
+
+  /** Null as soon as nobody or no time is left: fetching what a call names by URL may take minutes. */
+  #whileWanted<T>(pending: Promise<T>): Promise<T | null> {
+    const { clock, timers } = this.#parts.runtime;
+    const unwanted = Promise.withResolvers<null>();
+    const cancel = timers.after(this.#deadline - clock.monotonic(), () => unwanted.resolve(null));
+    this.#client.whenGone(() => unwanted.resolve(null));
+    return Promise.race([pending, unwanted.promise]).finally(cancel);
   }
 
   /** A channel whose protocol cannot carry the call is passed over; the next one may. */
@@ -113,6 +134,7 @@ export class CallExchange {
         requestId: this.#requestId,
         createdAt: Math.floor(Date.parse(accepted.occurredAt) / 1_000),
         maxOutputTokens: priced.maxOutputTokens,
+        isPriced: (variant) => variantIn(priced.price, variant) !== null,
         // Few protocols want it.
         get endUser() {
           return hash('sha256', accepted.accountId).slice(0, 32);
@@ -136,9 +158,9 @@ export class CallExchange {
     result: Exclude<AttemptResult, { kind: 'refused' }>,
   ): Promise<void> {
     const { reading } = result;
-    const reported = reading?.reported ?? NOTHING_REPORTED;
-    const received = attempt.received;
-    const nothing = result.kind === 'cut' && received.isEmpty && totalTokens(reported.output ?? {}) === 0;
+    const { received } = attempt;
+    const nothing = isFree(result, attempt, this.#client.gone);
+    const reported = result.kind === 'left' ? withPrompt(reading?.reported, this.#call) : result.reading.reported;
     const whole = result.kind === 'answered' || received.finished || reading?.done === true;
     const variant = reading?.variant ?? this.#call.variant ?? null;
     const measured = nothing
@@ -152,7 +174,7 @@ export class CallExchange {
         await this.#cut(measured, result.verdict);
         return;
       case 'left':
-        await this.#settleAborted(this.#client.gone ?? 'client_gone', channel.clientGone, measured);
+        await this.#settleAborted(this.#client.gone ?? 'client_gone', nothing ? null : channel.clientGone, measured);
     }
   }
 
@@ -184,11 +206,7 @@ export class CallExchange {
     this.#client.fail(error, this.#requestId);
   }
 
-  async #settleAborted(
-    reason: 'client_gone' | 'client_stalled' | 'shutdown',
-    policy: 'cancel' | 'drain' | null,
-    measured: MeasuredUsage,
-  ): Promise<void> {
+  async #settleAborted(reason: GoneReason, policy: 'cancel' | 'drain' | null, measured: MeasuredUsage): Promise<void> {
     await this.#settle(measured, { type: 'RequestAborted', reason, policy });
     if (reason === 'client_gone') return;
     this.#client.fail(new ApiError('service_unavailable', { retryAfterMs: 1_000 }), this.#requestId);
@@ -213,6 +231,30 @@ export class CallExchange {
       streamed: this.#call.streamed,
     });
   }
+}
+
+/**
+ * Whether nobody owes anything: nothing was sent or it was refused, nothing had come when the upstream broke off, or nothing
+ * had come or been forwarded when we stopped.
+ */
+function isFree(
+  result: Exclude<AttemptResult, { kind: 'refused' }>,
+  { received, firstOutputAt }: UpstreamAttempt,
+  gone: GoneReason | null,
+): boolean {
+  switch (result.kind) {
+    case 'answered':
+      return false;
+    case 'cut':
+      return received.isEmpty && totalTokens(result.reading.reported.output ?? {}) === 0;
+    case 'left':
+      return result.free || (gone === 'shutdown' && (received.isEmpty || firstOutputAt === null));
+  }
+}
+
+/** The prompt was used, whatever else was: also on the meters that count no tokens, where the provider did not state them. */
+function withPrompt(reported: ReportedUsage = NOTHING_REPORTED, call: RelayCall): ReportedUsage {
+  return { ...reported, other: { ...call.promptToCount().other, ...reported.other } };
 }
 
 export function usedBy(reported: ReportedUsage = NOTHING_REPORTED): MeasuredUsage {

@@ -118,6 +118,8 @@ export interface UpstreamRequest {
 export interface UpstreamCall {
   readonly channel: Channel;
   readonly request: UpstreamRequest;
+  /** Milliseconds from now; a channel's own `totalMs` counts where it is less. */
+  readonly totalMs?: number;
 }
 
 /** What arrives from an upstream, in this order: head, data…, end; or failed instead of the rest at any point. */
@@ -133,7 +135,11 @@ export type UpstreamFailure = {
   readonly cause?: unknown;
 };
 export interface UpstreamExchange {
+  /** The request has begun to leave; before that, nobody can bill it. Stays as it is when the call ends. */
+  readonly sent: boolean;
   resume(): void;
+  /** Nothing more is wanted. An end that follows within a second leaves the connection to others, else this is an `abort`. */
+  release(): void;
   /** Closes the upstream socket; `failed({kind:'aborted'})` follows. */
   abort(): void;
 }

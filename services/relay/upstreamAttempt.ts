@@ -1,7 +1,7 @@
 import type { Attempt } from '../../events/request/request.events.ts';
 import type { Clock, Timers } from '../runtime.ts';
 import type { AnswerReading, Passage, ResponseHeaders } from './call.ts';
-import type { ClientConnection } from './http/clientConnection.ts';
+import type { ClientConnection, GoneReason } from './http/clientConnection.ts';
 import { machineWord } from './machineWord.ts';
 import type { Channel, Upstream, UpstreamExchange, UpstreamFailure, UpstreamSink } from './ports.ts';
 import { classifyAnswer, classifyFailure, type Verdict } from './routing/classify.ts';
@@ -22,8 +22,8 @@ export type AttemptResult =
     }
   /** The upstream failed after output; what was received is billed and the client is told in the stream. */
   | { readonly kind: 'cut'; readonly verdict: Verdict; readonly reading: AnswerReading }
-  /** The client was gone before the answer was whole. */
-  | { readonly kind: 'left'; readonly reading: AnswerReading | null };
+  /** The client was gone before the answer was whole. `free`: nothing had been sent, or the upstream had refused. */
+  | { readonly kind: 'left'; readonly reading: AnswerReading | null; readonly free: boolean };
 
 /** Who gets an answer: a client, or whoever stands for one that is not there. */
 export type Recipient = Pick<ClientConnection, 'gone' | 'whenGone' | 'whenDrained' | 'beginStream' | 'write'>;
@@ -58,6 +58,7 @@ export class UpstreamAttempt implements UpstreamSink {
   #reading: AnswerReading | null = null;
   #upstream: Upstream | null = null;
   #exchange: UpstreamExchange | null = null;
+  #deadline = Infinity;
   #cancelDrain: (() => void) | null = null;
   #settled = false;
   #resolve: (result: AttemptResult) => void = () => undefined;
@@ -78,14 +79,17 @@ export class UpstreamAttempt implements UpstreamSink {
     this.#timers = runtime.timers;
   }
 
-  run(upstream: Upstream, requestId: string): Promise<AttemptResult> {
+  /** `deadline`: monotonic time at which the attempt ends, whatever its channel allows. */
+  run(upstream: Upstream, requestId: string, deadline = Infinity): Promise<AttemptResult> {
     const { request } = this.#passage;
     this.#upstream = upstream;
+    this.#deadline = deadline;
     return new Promise((resolve) => {
       this.#resolve = resolve;
       const headers = { ...request.headers, 'x-request-id': requestId };
-      this.#exchange = upstream.send({ channel: this.#channel, request: { ...request, headers } }, this);
-      this.#client.whenGone(() => this.#clientGone());
+      const totalMs = this.#atMost(this.#channel.timeouts.totalMs);
+      this.#exchange = upstream.send({ channel: this.#channel, request: { ...request, headers }, totalMs }, this);
+      this.#client.whenGone((reason) => this.#clientGone(reason));
       this.#client.whenDrained(() => this.#exchange?.resume());
     });
   }
@@ -104,6 +108,10 @@ export class UpstreamAttempt implements UpstreamSink {
       upstreamRequestId: machineWord(this.#headers['x-request-id'] ?? this.#headers['request-id'], 128),
       costPicos: null,
     };
+  }
+
+  #atMost(milliseconds: number): number {
+    return Math.min(milliseconds, Math.max(0, Math.ceil(this.#deadline - this.#clock.monotonic())));
   }
 
   /** Another channel may still answer: the client has not seen a byte of this one. */
@@ -138,12 +146,19 @@ export class UpstreamAttempt implements UpstreamSink {
   failed(failure: UpstreamFailure): void {
     if (this.#settled) return;
     if (failure.kind === 'aborted' || (this.#client.gone && !this.received.isEmpty)) {
-      this.#settle('cancelled', { kind: 'left', reading: this.#reading });
+      this.#left();
       return;
     }
     const verdict = classifyFailure(failure);
     if (this.#reading && !this.#nothingSent) this.#cut(verdict, this.#reading);
     else this.#settle(failure.kind === 'timeout' ? 'timeout' : 'unreachable', { kind: 'refused', verdict });
+  }
+
+  /** No provider bills what it was not sent, nor what it has answered with an error. */
+  #left(): void {
+    const refused = this.#status !== null && !this.#reading;
+    const free = refused || this.#exchange?.sent !== true;
+    this.#settle(refused ? 'refused' : 'cancelled', { kind: 'left', reading: this.#reading, free });
   }
 
   /** An answer that cannot be handled, such as JSON nested a million deep, is the upstream's failure; it must not go unsettled. */
@@ -190,6 +205,8 @@ export class UpstreamAttempt implements UpstreamSink {
     const mayContinue = this.#forwardPieces(reading, pieces);
     if (!reading.done) return mayContinue;
     this.#finishReading(reading);
+    // What a platform still has to say concerns nobody, and may come for minutes.
+    this.#exchange?.release();
     return true;
   }
 
@@ -204,9 +221,9 @@ export class UpstreamAttempt implements UpstreamSink {
   #finishReading(reading: AnswerReading): void {
     const { gone } = this.#client;
     if (reading.done || reading.received.finished) {
-      this.#settle('answered', gone ? { kind: 'left', reading } : { kind: 'answered', reading });
+      this.#settle('answered', gone ? { kind: 'left', reading, free: false } : { kind: 'answered', reading });
     } else if (this.#nothingSent || (gone && reading.received.isEmpty)) this.#refuse(classifyFailure({ kind: 'cut' }));
-    else if (gone) this.#settle('cut', { kind: 'left', reading });
+    else if (gone) this.#settle('cut', { kind: 'left', reading, free: false });
     else this.#cut(classifyFailure({ kind: 'cut' }), reading);
   }
 
@@ -218,13 +235,14 @@ export class UpstreamAttempt implements UpstreamSink {
     this.#settle('cut', { kind: 'cut', verdict, reading });
   }
 
-  /** The channel's policy: stop the upstream now, or read on for its usage within a bound. */
-  #clientGone(): void {
+  /** The channel's policy: stop the upstream now, or read on for its usage within a bound. Nothing is sent for nobody. */
+  #clientGone(reason: GoneReason): void {
     if (this.#settled) return;
-    if (this.#channel.clientGone === 'cancel' || this.#client.gone === 'shutdown') this.#stop();
+    const drains = this.#channel.clientGone === 'drain' && reason !== 'shutdown';
+    if (!drains || this.#exchange?.sent !== true) this.#stop();
     else {
-      this.#exchange?.resume();
-      this.#cancelDrain ??= this.#timers.after(this.#channel.drainMaxMs, () => this.#stop());
+      this.#exchange.resume();
+      this.#cancelDrain ??= this.#timers.after(this.#atMost(this.#channel.drainMaxMs), () => this.#stop());
     }
   }
 

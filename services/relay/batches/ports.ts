@@ -97,6 +97,8 @@ export interface BatchRecords {
    * that false stays true.
    */
   wasCreated(batch: NewBatch): Promise<boolean>;
+  /** Whether a request that took a hold has no batch and cannot get one any more, for its hold has ended without it. */
+  cameToNothing(requestId: string): Promise<boolean>;
   find(id: string): Promise<Batch | null>;
   findOfRequest(accountId: string, requestId: string): Promise<Batch | null>;
   /** Newest first, after the batch that `after` names. */

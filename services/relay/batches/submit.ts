@@ -12,7 +12,7 @@ import { refusalError, withUnseen } from '../admission.ts';
 import type { RelayCall } from '../call.ts';
 import type { CallerKey, PricedModel, PriceLookup, RateLimiter, Router } from '../ports.ts';
 import { assertLinear, BATCH_VARIANT } from './batchPrice.ts';
-import type { Batch, BatchQueue, BatchRecords, Endpoint, NewBatch } from './ports.ts';
+import type { Batch, BatchQueue, Endpoint, NewBatch } from './ports.ts';
 import { operationOf, readBatch, type BatchContent, type LineSetting } from './readBatch.ts';
 import { writeDown, type WriteDownParts } from './writeDown.ts';
 
@@ -60,7 +60,7 @@ export async function submitBatch(parts: SubmitParts, key: CallerKey, wish: Batc
   );
   const batch = newBatch(target.endpoint, key, wish, content, pricing.of(content.model), runtime);
   const repeated = await hold(parts, batch, wish.idempotency);
-  if (repeated !== null) return earlier(parts.records, key.accountId, repeated);
+  if (repeated !== null) return earlier(parts, key.accountId, repeated);
   await writeDown(parts, input, batch);
   await begin(parts, batch);
   return {
@@ -189,10 +189,15 @@ async function hold(
   throw refusalError(decision.refusal);
 }
 
-async function earlier(records: BatchRecords, accountId: string, requestId: string): Promise<Batch> {
+/**
+ * Where a process was killed before its batch was written down, the reaper settles its hold, and the client may submit
+ * again. Before that, the batch may still come.
+ */
+async function earlier({ records, holds }: SubmitParts, accountId: string, requestId: string): Promise<Batch> {
   const batch = await records.findOfRequest(accountId, requestId);
-  if (!batch) throw new ApiError('idempotency_in_flight', { retryAfterMs: 1_000 });
-  return batch;
+  if (batch) return batch;
+  if (await records.cameToNothing(requestId)) holds.forgetIdempotency(requestId);
+  throw new ApiError('idempotency_in_flight', { retryAfterMs: 1_000 });
 }
 
 /** Neither failure loses anything: the settlement carries the acceptance, and unfinished batches are asked for again. */

@@ -48,7 +48,7 @@ export async function writeDown(parts: WriteDownParts, input: StoredFile, batch:
 
 async function copy(library: Library, input: StoredFile, { copyId, expiresAt }: NewBatch): Promise<void> {
   const own = { ...input, id: copyId, objectKey: copyId, accountId: COPIES_ACCOUNT };
-  await library.store({ ...own, expiresAt: expiresAt + COPY_KEPT_MS }, bytesOf(library, input));
+  await library.store({ ...own, expiresAt: expiresAt + COPY_KEPT_MS }, bytesOf(library, input), { isFresh: true });
 }
 
 /** Opened when they are read, so that nothing stays open when they are not. */
@@ -83,7 +83,7 @@ async function endHold({ settlements, holds, runtime }: WriteDownParts, batch: N
   holds.forgetIdempotency(requestId);
 }
 
-/** A copy that is there by halves goes with the next sweep of the library. */
+/** One that could not be stored is gone already, or goes with a sweep of the library. */
 async function removeCopy(library: Library, { copyId }: NewBatch): Promise<void> {
   if (await library.findAnybodys(copyId)) await library.remove(COPIES_ACCOUNT, copyId);
 }

@@ -20,7 +20,8 @@ const STREAM_HEADERS = ['cache-control', 'no-cache, no-transform', 'x-accel-buff
 
 /**
  * The client's side of one call: writes with a bounded buffer, notices that the client has left or stopped reading,
- * and keeps a silent stream alive. `onGone` is called at most once; `onDrain` whenever writing may go on.
+ * and keeps a silent stream alive. `onGone` is called at most once, and once more when the relay stops after that; `onDrain`
+ * whenever writing may go on.
  */
 export class ClientConnection implements RosterMember {
   rosterPlace = -1;
@@ -30,6 +31,7 @@ export class ClientConnection implements RosterMember {
   readonly #limits: ClientLimits;
   readonly #timers: Timers;
   #gone: GoneReason | null = null;
+  #isShutDown = false;
   #onGone: (reason: GoneReason) => void = () => undefined;
   #onDrain: () => void = () => undefined;
   #cancelKeepAlive: (() => void) | null = null;
@@ -66,10 +68,14 @@ export class ClientConnection implements RosterMember {
     this.#onDrain = listener;
   }
 
-  /** Ends the call from our side as if the client had left. */
+  /**
+   * Ends the call from our side as if the client had left. A shutdown is also told to the call of a client that is gone, for
+   * it may be read on; the first reason remains.
+   */
   leave(reason: GoneReason): void {
-    if (this.#gone) return;
-    this.#gone = reason;
+    if (this.#isShutDown || (this.#gone && reason !== 'shutdown')) return;
+    this.#isShutDown = reason === 'shutdown';
+    this.#gone ??= reason;
     this.#stopKeepAlive();
     this.#onGone(reason);
   }

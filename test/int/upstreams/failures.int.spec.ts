@@ -160,6 +160,16 @@ describe('a call that takes too long fails as a timeout', () => {
     expect(sink.violations).toEqual([]);
   });
 
+  it('when it goes on for longer than this call may', async () => {
+    const started = await startUpstream({ timeouts: SHORT });
+    started.scripted.next((call) => call.head());
+    const { sink } = send(started, {}, 300);
+    expect(await sink.failure()).toMatchObject({
+      kind: 'timeout',
+      cause: { message: 'the call took longer than 300 ms' },
+    });
+  });
+
   it('but not while we ourselves are not ready to read', async () => {
     const started = await startUpstream({ timeouts: { ...SHORT, idleMs: 200 } });
     started.scripted.next(async (call) => {

@@ -1,5 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { silentLog } from '../../support/log.ts';
+import type { ScriptedCall } from '../../support/scriptedUpstream.ts';
+import type { CollectingSink } from './collectingSink.ts';
+import { deafPort } from './deafServer.ts';
 import { send, startUpstream } from './upstreamHarness.ts';
 
 describe('a slow reader', () => {
@@ -60,6 +63,7 @@ describe('aborting a call', () => {
     exchange.resume();
 
     expect(await sink.ended).toEqual({ kind: 'aborted' });
+    expect(exchange.sent).toBe(true);
     await call.closed;
     expect(sink.violations).toEqual([]);
     expect(started.upstream.running).toBe(0);
@@ -86,7 +90,20 @@ describe('aborting a call', () => {
     const call = await started.scripted.nextCall();
     exchange.abort();
     expect((await sink.failure()).kind).toBe('aborted');
+    expect(exchange.sent).toBe(true);
     await call.closed;
+  });
+
+  it('tells that nothing was sent while the connection is being made', async () => {
+    const started = await startUpstream({
+      baseUrl: `http://127.0.0.1:${String(await deafPort())}`,
+      timeouts: { connectMs: 500, firstByteMs: 10_000, idleMs: 10_000, totalMs: 60_000 },
+    });
+    const { sink, exchange } = send(started);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    exchange.abort();
+    expect((await sink.failure()).kind).toBe('aborted');
+    expect(exchange.sent).toBe(false);
   });
 
   it('is possible at once, before there is a connection', async () => {
@@ -94,6 +111,7 @@ describe('aborting a call', () => {
     const { sink, exchange } = send(started);
     exchange.abort();
     expect((await sink.failure()).kind).toBe('aborted');
+    expect(exchange.sent).toBe(false);
     started.scripted.next((call) => call.answer(200, {}));
     expect(await send(started).sink.ended).toBe('end');
     expect(started.scripted.calls).toHaveLength(1);
@@ -186,6 +204,7 @@ describe('a channel with few connections', () => {
     waiting.exchange.abort();
     first.exchange.abort();
     expect((await waiting.sink.failure()).kind).toBe('aborted');
+    expect([first.exchange.sent, waiting.exchange.sent]).toEqual([true, false]);
     (await started.scripted.nextCall()).answer(200, {});
     expect(await last.sink.ended).toBe('end');
     expect(started.scripted.calls).toHaveLength(2);
@@ -215,7 +234,94 @@ describe('a channel with few connections', () => {
   });
 });
 
+describe('a call from which nothing more is wanted', () => {
+  /** The last event of a stream, and then whatever `after` does. */
+  const lastEvent = (after: (call: ScriptedCall) => void | Promise<void>) => async (call: ScriptedCall) => {
+    call.head();
+    await call.events('[DONE]');
+    await after(call);
+  };
+  const saidAll = (sink: CollectingSink) => vi.waitFor(() => expect(sink.text).toContain('[DONE]'));
+
+  it('leaves its connection to the next one when its end follows', async () => {
+    const started = await startUpstream({ maxConnections: 1 });
+    const ended = Promise.withResolvers<undefined>();
+    started.scripted.next(lastEvent((call) => ended.promise.then(() => call.end())));
+    const { sink, exchange } = send(started);
+    await saidAll(sink);
+    exchange.release();
+    ended.resolve(undefined);
+    expect(await sink.ended).toBe('end');
+    started.scripted.next((call) => call.answer(200, {}));
+    expect(await send(started).sink.ended).toBe('end');
+    const [first, second] = started.scripted.calls;
+    expect(second?.closed).toBe(first?.closed);
+  });
+
+  it.each(['says nothing', 'goes on and on'])(
+    'gives its place up when its upstream %s and keeps it open',
+    async (upstream) => {
+      const started = await startUpstream({ maxConnections: 1 });
+      started.scripted.next(
+        lastEvent(async (call) => {
+          while (upstream === 'goes on and on' && !call.isClosed) await call.write(': keep-alive\n\n');
+        }),
+      );
+      const { sink, exchange } = send(started);
+      await saidAll(sink);
+      const releasedAt = performance.now();
+      exchange.release();
+      started.scripted.next((call) => call.answer(200, {}));
+      expect(await send(started).sink.ended).toBe('end');
+      expect(await sink.ended).toEqual({ kind: 'aborted' });
+      expect(performance.now() - releasedAt).toBeGreaterThan(900);
+      expect(performance.now() - releasedAt).toBeLessThan(2_500);
+      expect(sink.violations).toEqual([]);
+    },
+  );
+
+  it('goes on reading to its end though it was paused', async () => {
+    const started = await startUpstream();
+    started.scripted.next(lastEvent((call) => call.end()));
+    const { sink, exchange } = send(started);
+    sink.wantsMore = false;
+    await saidAll(sink);
+    exchange.release();
+    expect(await sink.ended).toBe('end');
+  });
+
+  it('is not ended twice', async () => {
+    const started = await startUpstream();
+    started.scripted.next((call) => call.answer(200, {}));
+    const { sink, exchange } = send(started);
+    expect(await sink.ended).toBe('end');
+    exchange.release();
+    expect(sink.violations).toEqual([]);
+    expect(started.upstream.running).toBe(0);
+  });
+});
+
 describe('closing the adapter', () => {
+  it('ends calls that do not end by themselves within its time', async () => {
+    const started = await startUpstream({ baseUrl: `http://127.0.0.1:${String(await deafPort())}`, maxConnections: 1 });
+    const [connecting, waiting] = [send(started), send(started)];
+    const begun = performance.now();
+    await started.upstream.close(200);
+    expect(performance.now() - begun).toBeLessThan(1_500);
+    for (const { sink } of [connecting, waiting]) expect(await sink.ended).toEqual({ kind: 'aborted' });
+    expect(started.upstream.running).toBe(0);
+  });
+
+  it('ends calls that are being answered within its time', async () => {
+    const started = await startUpstream();
+    const { sink } = send(started);
+    const call = await started.scripted.nextCall();
+    call.head();
+    await started.upstream.close(200);
+    expect(await sink.ended).toEqual({ kind: 'aborted' });
+    await call.closed;
+  });
+
   it('lets running calls end, refuses new ones, and leaves no connection', async () => {
     const started = await startUpstream();
     const { sink } = send(started);

@@ -42,6 +42,7 @@ export async function startUpstream(
 export function send(
   { upstream, channel }: Pick<Started, 'upstream' | 'channel'>,
   call: Partial<UpstreamRequest> = {},
+  totalMs?: number,
 ): { readonly sink: CollectingSink; readonly exchange: UpstreamExchange } {
   const sink = new CollectingSink();
   const exchange = upstream.send(
@@ -54,6 +55,7 @@ export function send(
         headers: {},
         ...call,
       },
+      ...(totalMs !== undefined && { totalMs }),
     },
     sink,
   );

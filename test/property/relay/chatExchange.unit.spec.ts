@@ -46,12 +46,14 @@ describe('Whatever an upstream and a client do, in whatever order', () => {
           channels: fc.integer({ min: 1, max: 3 }),
           outputBound: fc.constantFrom(2, 500),
           usageWanted: fc.boolean(),
+          queued: fc.boolean(),
         }),
-        async (script, { stream, clientGone, channels, outputBound, usageWanted }) => {
+        async (script, { stream, clientGone, channels, outputBound, usageWanted, queued }) => {
           const call = startExchange({
             body: { stream, ...(usageWanted ? { stream_options: { include_usage: true } } : {}) },
             channels: Array.from({ length: channels }, () => ({ clientGone })),
             outputBound,
+            queued,
           });
           for (const [, act] of script) await act(call);
           while (call.appends.length === 0) {
@@ -70,6 +72,7 @@ describe('Whatever an upstream and a client do, in whatever order', () => {
           if (ended.type === 'RequestFailed' && delivered === 0 && ended.httpStatus !== 200) {
             expect(recorded.amountPicos).toBe('0');
           }
+          if (!call.attempts.some(({ sent }) => sent)) expect(recorded.source).toBe('none');
           expect(call.told.filter((what) => what === 'slot freed')).toHaveLength(1);
           expect(call.timers.pending).toBe(0);
           const stays = !script.some(([name]) => name === 'client leaves');

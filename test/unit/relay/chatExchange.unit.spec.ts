@@ -90,6 +90,22 @@ describe('A whole answer', () => {
 });
 
 describe('A streamed answer', () => {
+  it('asks nothing more of its upstream after its [DONE], and goes out though the upstream does not end', async () => {
+    const call = startExchange({ body: streamed });
+    call
+      .current()
+      .head()
+      .data(sse(ROLE, ONE, STOP));
+    expect(call.current().released).toBe(false);
+    call.current().data(sse('[DONE]'));
+    expect(call.current().released).toBe(true);
+    await call.done;
+    expect(call.settled().ended.type).toBe('RequestCompleted');
+    call.current().data(sse(TWO)).fail('aborted');
+    expect(call.sent().body.endsWith('data: [DONE]\n\n')).toBe(true);
+    expect(call.told).toEqual(['channel-1 succeeded', 'slot freed']);
+  });
+
   it('is forwarded as it comes, and its [DONE] waits for the settlement', async () => {
     const durable = Promise.withResolvers<undefined>();
     const call = startExchange({ body: streamed, append: () => durable.promise });
@@ -295,96 +311,5 @@ describe('A stream that is cut after output', () => {
       .fail('cut');
     await call.done;
     expect(call.settled().usage).toMatchObject({ usage: { uncachedInput: 9, outputText: 3 }, source: 'mixed' });
-  });
-});
-
-describe('A client that leaves', () => {
-  it('stops its upstream by the policy cancel, and pays for what was received', async () => {
-    const call = startExchange({ body: streamed });
-    call.current().head().data(sse(ROLE, ONE));
-    await call.leave();
-    expect(call.current().aborted).toBe(true);
-    await call.done;
-    expect(call.settled()).toMatchObject({
-      usage: { usage: { uncachedInput: PROMPT_ESTIMATE, outputText: 1 }, channel: 'channel-1' },
-      ended: { type: 'RequestAborted', reason: 'client_gone', policy: 'cancel', attempts: [{ outcome: 'cancelled' }] },
-    });
-    expect(call.told).toEqual(['slot freed']);
-    expect(call.timers.pending).toBe(0);
-  });
-
-  it('lets its upstream finish by the policy drain, and pays what is reported', async () => {
-    const call = startExchange({ body: streamed, channels: [{ clientGone: 'drain' }] });
-    call.current().head().data(sse(ROLE, ONE));
-    await call.leave();
-    expect(call.current().aborted).toBe(false);
-    call
-      .current()
-      .data(sse(TWO, STOP, usageChunk(USAGE), '[DONE]'))
-      .end();
-    await call.done;
-    expect(call.settled()).toMatchObject({
-      usage: { usage: { uncachedInput: 9, outputText: 3 }, source: 'reported' },
-      ended: { type: 'RequestAborted', policy: 'drain' },
-    });
-    expect(call.timers.pending).toBe(0);
-  });
-
-  it('has its upstream drained for a bounded time', async () => {
-    const call = startExchange({ body: streamed, channels: [{ clientGone: 'drain', drainMaxMs: 5_000 }] });
-    call.current().head().data(sse(ONE));
-    await call.leave();
-    call.timers.advance(4_999);
-    expect(call.current().over).toBe(false);
-    call.timers.advance(1);
-    expect(call.current().aborted).toBe(true);
-    await call.done;
-    expect(call.settled().usage.usage).toEqual({ uncachedInput: PROMPT_ESTIMATE, outputText: 1 });
-  });
-
-  it.each([
-    ['fails to connect', (call: ReturnType<typeof startExchange>) => call.current().fail('unreachable')],
-    ['refuses', (call: ReturnType<typeof startExchange>) => call.current().head(500, JSON_HEAD).data('{}').end()],
-    ['ends a stream without content', (call: ReturnType<typeof startExchange>) => call.current().head().end()],
-  ])('pays nothing when its draining upstream %s', async (_name, fail) => {
-    const call = startExchange({ body: streamed, channels: [{ clientGone: 'drain' }, {}] });
-    await call.leave();
-    fail(call);
-    await call.done;
-    expect(call.attempts).toHaveLength(1);
-    expect(call.settled()).toMatchObject({
-      usage: { source: 'none', amountPicos: '0' },
-      ended: { type: 'RequestAborted', reason: 'client_gone' },
-    });
-    expect(call.told).toContain('idempotency forgotten');
-  });
-
-  it('between two attempts costs nothing', async () => {
-    const call = startExchange({ channels: [{}, {}] });
-    call.current().fail('unreachable');
-    call.client.leave('client_gone');
-    await call.done;
-    expect(call.attempts).toHaveLength(1);
-    expect(call.settled()).toMatchObject({ usage: { source: 'none' }, ended: { policy: null } });
-  });
-
-  it('while its upstream works on an answer pays the prompt', async () => {
-    const call = startExchange();
-    await call.leave();
-    await call.done;
-    expect(call.settled()).toMatchObject({
-      usage: { usage: { uncachedInput: PROMPT_ESTIMATE }, source: 'estimated' },
-      ended: { type: 'RequestAborted', policy: 'cancel' },
-    });
-  });
-
-  it('because the relay stops is told so', async () => {
-    const call = startExchange({ body: streamed, channels: [{ clientGone: 'drain' }] });
-    call.current().head().data(sse(ONE));
-    call.client.leave('shutdown');
-    expect(call.current().aborted).toBe(true);
-    await call.done;
-    expect(call.settled().ended).toMatchObject({ type: 'RequestAborted', reason: 'shutdown' });
-    expect(call.sent().body).toContain('"code":"service_unavailable"');
   });
 });

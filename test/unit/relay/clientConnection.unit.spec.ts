@@ -235,7 +235,7 @@ describe('A client that leaves', () => {
 
       expect(connection.write('data: late\n\n')).toBe(true);
       connection.beginStream([], SSE);
-      connection.leave('shutdown');
+      connection.leave('client_stalled');
       connection.fail(new ApiError('internal_error'), 'r1');
       connection.end('data: [DONE]\n\n');
       connection.sendJson(200, [], '{}');
@@ -243,6 +243,13 @@ describe('A client that leaves', () => {
       expect(response.writableLength).toBe(0);
       expect(timers.pending).toBe(0);
     }
+  });
+
+  it('is told once more when the relay stops, and remains the reason', async () => {
+    const { connection, gone } = await call();
+    for (const reason of ['client_stalled', 'client_gone', 'shutdown', 'shutdown'] as const) connection.leave(reason);
+    expect(gone).toEqual(['client_stalled', 'shutdown']);
+    expect(connection.gone).toBe('client_stalled');
   });
 
   it('is told to a listener that comes later', async () => {

@@ -4,10 +4,12 @@ import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { decode, encode, type DomainEvent } from '../../../events/codec.ts';
 import type { Append } from '../../../events/eventStore.ts';
+import type { UsageVector } from '../../../events/meters.ts';
 import type { UsageRecorded } from '../../../events/usage/usage.events.ts';
 import type { RequestAborted, RequestCompleted, RequestFailed } from '../../../events/request/request.events.ts';
 import { rateUpperBound } from '../../../services/billing/rating/rate.ts';
 import type { Admitted } from '../../../services/relay/admission.ts';
+import type { RelayCall } from '../../../services/relay/call.ts';
 import { CallExchange } from '../../../services/relay/callExchange.ts';
 import { ChatCall } from '../../../services/relay/dialects/openai/chatCall.ts';
 import { OPENAI_FACE } from '../../../services/relay/dialects/openai/face.ts';
@@ -33,14 +35,18 @@ export class ScriptedAttempt implements UpstreamExchange {
   readonly call: UpstreamCall;
   readonly #sink: UpstreamSink;
   #over = false;
+  sent: boolean;
   aborted = false;
+  /** Nothing more is wanted from it. */
+  released = false;
   resumed = 0;
   /** The sink asked for a pause with its last piece. */
   paused = false;
 
-  constructor(call: UpstreamCall, sink: UpstreamSink) {
+  constructor(call: UpstreamCall, sink: UpstreamSink, sent = true) {
     this.call = call;
     this.#sink = sink;
+    this.sent = sent;
   }
 
   get over(): boolean {
@@ -48,6 +54,7 @@ export class ScriptedAttempt implements UpstreamExchange {
   }
 
   head(status = 200, headers: Readonly<Record<string, string>> = SSE_HEAD): this {
+    this.sent ||= !this.#over;
     if (!this.#over) this.#sink.head(status, headers);
     return this;
   }
@@ -77,6 +84,10 @@ export class ScriptedAttempt implements UpstreamExchange {
     this.resumed += 1;
   }
 
+  release(): void {
+    this.released = true;
+  }
+
   abort(): void {
     this.aborted = true;
     this.fail('aborted');
@@ -103,9 +114,17 @@ class OpenSocket extends Duplex {
 
 interface Setting {
   readonly body?: Readonly<Record<string, unknown>>;
+  /** Instead of a chat with that body. */
+  readonly call?: RelayCall;
   readonly channels?: readonly Partial<Channel>[];
   readonly inputBound?: number;
   readonly outputBound?: number;
+  /** What is held on meters that count no tokens; each second and character costs 0.0001 USD. */
+  readonly otherBound?: UsageVector;
+  /** Calls wait for a connection until they are answered. */
+  readonly queued?: boolean;
+  /** The time that the call has, all attempts together; 15 minutes. */
+  readonly totalMs?: number;
   readonly acceptedDurable?: boolean;
   /** A bug of the adapter: sending throws this. */
   readonly sendThrows?: Error;
@@ -122,7 +141,7 @@ export function startExchange(setting: Setting = {}) {
   const request = chatRequest(setting.body ?? {});
   const timers = new ManualTimers();
   const runtime = {
-    clock: { now: () => Date.parse('2026-11-20T09:30:01.000Z'), monotonic: () => 5 },
+    clock: { now: () => Date.parse('2026-11-20T09:30:01.000Z'), monotonic: () => 5 + timers.now },
     ids: { uuid: () => 'unused' },
     random: { bytes: (length: number) => Buffer.alloc(length), fraction: () => 0 },
     timers,
@@ -136,7 +155,7 @@ export function startExchange(setting: Setting = {}) {
     upstream: {
       send(call: UpstreamCall, sink: UpstreamSink) {
         if (setting.sendThrows) throw setting.sendThrows;
-        const attempt = new ScriptedAttempt(call, sink);
+        const attempt = new ScriptedAttempt(call, sink, setting.queued !== true);
         attempts.push(attempt);
         return attempt;
       },
@@ -169,20 +188,24 @@ export function startExchange(setting: Setting = {}) {
     },
     runtime,
     commitAfterMs: 10_000,
+    totalMs: setting.totalMs ?? 900_000,
   };
 
-  const { inputBound = 1_000, outputBound = 500 } = setting;
-  const price = { meters: { uncachedInput: 150_000, outputText: 600_000 } };
+  const { inputBound = 1_000, outputBound = 500, otherBound = {} } = setting;
+  const price = {
+    meters: { uncachedInput: 150_000, outputText: 600_000, seconds: 100_000_000, characters: 100_000_000 },
+  };
+  const bounds = { inputTokens: inputBound, outputTokens: outputBound, other: otherBound };
   const accepted = requestAccepted({
     heldTokens: inputBound + outputBound,
-    heldPicos: rateUpperBound(price, inputBound, outputBound).toString(),
+    heldPicos: rateUpperBound(price, bounds).toString(),
   });
   const admitted: Admitted = {
     accepted,
     acceptedEvent: encode(accepted),
     acceptance: { standsAlone: () => Promise.resolve(setting.acceptedDurable ?? true) },
     priced: { model: MODEL, currency: 'USD', priceVersion: PRICE_VERSION, price, maxOutputTokens: 500 },
-    bounds: { inputTokens: inputBound, outputTokens: outputBound, other: {} },
+    bounds,
     rate: { allowed: true, retryAfterMs: 0, requests: null, tokens: null },
     channels: (setting.channels ?? [{}]).map((channel, index) => ({
       name: `channel-${String(index + 1)}`,
@@ -206,7 +229,8 @@ export function startExchange(setting: Setting = {}) {
     { maxBufferBytes: 65_536, stallMs: 30_000, keepAliveMs: 10_000 },
     timers,
   );
-  const done = new CallExchange(parts, admitted, new ChatCall(request, protocolsWith(noMedia)), client).run();
+  const asked = setting.call ?? new ChatCall(request, protocolsWith(noMedia));
+  const done = new CallExchange(parts, admitted, asked, client).run();
 
   return {
     accepted,

@@ -10,6 +10,11 @@ export class ManualTimers implements Timers {
   #now = 0;
   readonly #waiting = new Set<Waiting>();
 
+  /** Milliseconds that have passed. */
+  get now(): number {
+    return this.#now;
+  }
+
   /** Timers that are neither run nor cancelled. */
   get pending(): number {
     return this.#waiting.size;
