@@ -54,6 +54,15 @@ export function postgresBatches(pool: pg.Pool): BatchRecords {
   return {
     create: (batch, holdUntil) => inOne((client) => create(client, batch, holdUntil)),
     wasCreated: (batch) => inOne((client) => wasCreated(client, batch)),
+    async cameToNothing(requestId) {
+      // One statement sees one moment. A hold that is gone does not come back, and `create` needs it.
+      const [row] = await query<{ nothing: boolean }>(
+        `SELECT NOT EXISTS (SELECT FROM holds WHERE request_id = $1)
+           AND NOT EXISTS (SELECT FROM batches WHERE request_id = $1) AS nothing`,
+        [requestId],
+      );
+      return row?.nothing === true;
+    },
     async find(id) {
       if (!isStorable(id)) return null;
       const [row] = await query<BatchRow>(`${SELECT} WHERE b.id = $1`, [id]);

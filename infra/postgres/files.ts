@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { FileQuery, FileRecords, Purpose, StoredFile } from '../../services/files/ports.ts';
+import type { FileQuery, FileRecords, Forgetting, Purpose, StoredFile } from '../../services/files/ports.ts';
 import { isStorable } from '../../services/storableText.ts';
 import { asStoreError, inTransaction } from './database.ts';
 
@@ -20,6 +20,10 @@ const COLUMNS = `id, account_id, name, bytes, media_type, purpose, created_by, o
   (extract(epoch FROM created_at) * 1000)::bigint AS created_ms,
   (extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms`;
 
+/** With the values of `forgettingValues`. Served by files_by_expiry and files_reserved. */
+const IS_FORGOTTEN = `(expires_at <= to_timestamp($1 / 1000.0)
+  OR (NOT stored AND reserved_at < now() - $2 * interval '1 millisecond'))`;
+
 /** What is known of files, in the table `files`. */
 export function postgresFiles(pool: pg.Pool): FileRecords {
   const query = async (text: string, values: readonly unknown[]): Promise<readonly StoredFile[]> => {
@@ -37,8 +41,17 @@ export function postgresFiles(pool: pg.Pool): FileRecords {
         throw asStoreError(error, 'files');
       }
     },
-    async confirm(id) {
-      await query('UPDATE files SET stored = true WHERE id = $1', [id]);
+    async confirm(id, reservedForMs) {
+      // What a sweep may take cannot be confirmed, so that it does not matter how far that sweep has come.
+      const confirmed = await query(
+        `UPDATE files SET stored = true
+         WHERE id = $1 AND (stored OR reserved_at >= now() - $2 * interval '1 millisecond') RETURNING ${COLUMNS}`,
+        [id, reservedForMs],
+      );
+      return confirmed.length === 1;
+    },
+    async release(id) {
+      await query('UPDATE files SET bytes = 0 WHERE id = $1 AND NOT stored', [id]);
     },
     async find(accountId, id, now) {
       if (!isStorable(id)) return null;
@@ -54,15 +67,40 @@ export function postgresFiles(pool: pg.Pool): FileRecords {
     async remove(id) {
       await query('DELETE FROM files WHERE id = $1', [id]);
     },
-    forgotten: (now, reservedBefore, limit) =>
-      query(
-        `SELECT ${COLUMNS} FROM files
-         WHERE expires_at <= to_timestamp($1 / 1000.0)
-           OR (NOT stored AND created_at < to_timestamp($2 / 1000.0))
-         ORDER BY id LIMIT $3`,
-        [now, reservedBefore, limit],
-      ),
+    forgotten: (when, limit) =>
+      query(`SELECT ${COLUMNS} FROM files WHERE ${IS_FORGOTTEN} ORDER BY id LIMIT $3`, [
+        ...forgettingValues(when),
+        limit,
+      ]),
+    async forget(id, when, removeBytes) {
+      const removal = { failed: false };
+      try {
+        await inTransaction(pool, async (client) => {
+          if (!(await claim(client, id, when))) return;
+          await removeBytes().catch((error: unknown) => {
+            removal.failed = true;
+            throw error;
+          });
+        });
+      } catch (error) {
+        throw removal.failed ? error : asStoreError(error, 'files');
+      }
+    },
   };
+}
+
+function forgettingValues({ now, reservedForMs }: Forgetting): readonly number[] {
+  return [now, reservedForMs];
+}
+
+/**
+ * The condition again, for somebody may have confirmed the file or reserved it anew since it was found. Who wants to do
+ * so from now on waits for the row until the transaction ends.
+ */
+async function claim(client: pg.PoolClient, id: string, when: Forgetting): Promise<boolean> {
+  const text = `DELETE FROM files WHERE ${IS_FORGOTTEN} AND id = $3`;
+  const { rowCount } = await client.query(text, [...forgettingValues(when), id]);
+  return rowCount === 1;
 }
 
 /** Uploads of one account take turns, so that together they cannot pass its limit. */
@@ -72,7 +110,8 @@ async function reserve(client: pg.PoolClient, file: StoredFile, maxAccountBytes:
     `INSERT INTO files (id, account_id, name, bytes, media_type, purpose, created_by, created_at, expires_at, object_key)
      SELECT $1, $2, $3, $4::bigint, $5, $6, $7, to_timestamp($8 / 1000.0), to_timestamp($9 / 1000.0), $10
      WHERE $4::bigint + (SELECT coalesce(sum(f.bytes), 0) FROM files f WHERE f.account_id = $2 AND f.id <> $1) <= $11
-     ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes, media_type = excluded.media_type`,
+     ON CONFLICT (id) DO UPDATE
+       SET bytes = excluded.bytes, media_type = excluded.media_type, reserved_at = now()`,
     [
       ...[file.id, file.accountId, file.name, file.bytes, file.mediaType, file.purpose, file.createdBy],
       ...[file.createdAt, file.expiresAt, file.objectKey, maxAccountBytes],

@@ -1,3 +1,4 @@
+import { StoreUnavailable } from '../../events/eventStore.ts';
 import { ApiError } from '../http/errors.ts';
 import { safeFileName } from '../relay/operations/form/fileName.ts';
 import type { Runtime } from '../runtime.ts';
@@ -25,7 +26,7 @@ export interface NewFile {
   readonly keptMs: number | null;
 }
 
-/** A reservation whose bytes have not come after so long belongs to a process that is gone. */
+/** A reservation whose bytes have not come after so long belongs to a process that is gone; it is too late for them. */
 const RESERVED_MS = 3_600_000;
 const SWEPT_AT_ONCE = 100;
 const SWEEP_EVERY_MS = 600_000;
@@ -61,26 +62,32 @@ export class Library {
       expiresAt: keptMs === null ? null : now + keptMs,
       objectKey: `file-${unique}`,
     };
-    await this.store(stored, bytes, limits.maxAccountBytes);
+    await this.store(stored, bytes, { maxAccountBytes: limits.maxAccountBytes, isFresh: true });
     return stored;
   }
 
   /**
-   * Stores a file that is described already; the same file may be stored again. When its bytes cannot be stored, the
-   * reservation goes with the next sweep at the latest.
+   * Stores a file that is described already; the same file may be stored again, also by others at the same time. When its
+   * bytes cannot be stored, its reservation stays for an hour, unless its id `isFresh`, so that nobody else stores it.
+   * Throws as `add`, or StoreUnavailable when its bytes came too late.
    */
   async store(
     file: StoredFile,
     bytes: Uint8Array | AsyncIterable<Uint8Array>,
-    maxAccountBytes = Number.MAX_SAFE_INTEGER,
+    { maxAccountBytes = Number.MAX_SAFE_INTEGER, isFresh = false } = {},
   ): Promise<void> {
     const { objects, records } = this.#parts;
     if (!(await records.reserve(file, maxAccountBytes))) {
       const detail = `The files of an account may have at most ${String(maxAccountBytes)} bytes together; delete some first.`;
       throw new ApiError('invalid_request', { detail, param: 'file' });
     }
-    await available(objects.put(file.objectKey, bytes, file.mediaType));
-    await records.confirm(file.id);
+    const giveUp = async (failure: unknown): Promise<never> => {
+      if (isFresh) await this.#takeBack(file);
+      throw failure;
+    };
+    await available(objects.put(file.objectKey, bytes, file.mediaType)).catch(giveUp);
+    if (await records.confirm(file.id, RESERVED_MS)) return;
+    await giveUp(new StoreUnavailable('the reservation of a file was too old when its bytes had come'));
   }
 
   /** Throws ApiError `not_found` for a file that the account does not have. */
@@ -114,12 +121,12 @@ export class Library {
     await this.#remove(await this.find(accountId, id));
   }
 
-  /** Removes what has expired and what was never finished. Returns how many there were, at most a hundred. */
+  /** Removes what has expired and what was never finished. Returns how many of these it found, at most a hundred. */
   async sweep(): Promise<number> {
-    const { records, runtime } = this.#parts;
-    const now = runtime.clock.now();
-    const forgotten = await records.forgotten(now, now - RESERVED_MS, SWEPT_AT_ONCE);
-    for (const file of forgotten) await this.#remove(file);
+    const { objects, records, runtime } = this.#parts;
+    const when = { now: runtime.clock.now(), reservedForMs: RESERVED_MS };
+    const forgotten = await records.forgotten(when, SWEPT_AT_ONCE);
+    for (const { id, objectKey } of forgotten) await records.forget(id, when, () => objects.remove(objectKey));
     return forgotten.length;
   }
 
@@ -144,6 +151,17 @@ export class Library {
       stopped = true;
       cancel();
     };
+  }
+
+  /** Of a file that nobody else stores. Never rejects; what stays counts for nothing, and goes with a sweep an hour later. */
+  async #takeBack(file: StoredFile): Promise<void> {
+    const { records, runtime } = this.#parts;
+    try {
+      await records.release(file.id);
+      await this.#remove(file);
+    } catch (error) {
+      runtime.log.warn({ error, file: file.id }, 'what there is of a file that could not be stored is left to a sweep');
+    }
   }
 
   async #remove(file: StoredFile): Promise<void> {

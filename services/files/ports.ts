@@ -56,19 +56,38 @@ export interface FileQuery {
   readonly now: number;
 }
 
+/** What makes a file forgotten: it expired before `now`, or was reserved more than `reservedForMs` ago and never confirmed. */
+export interface Forgetting {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** By the clock of the records, which also says when something was reserved. */
+  readonly reservedForMs: number;
+}
+
 /** What is known of files. Every method may throw StoreUnavailable. */
 export interface FileRecords {
   /**
    * Takes a file down before its bytes are stored, so that no bytes lie anywhere unrecorded. False, and nothing, when
-   * the account's files would then be more than `maxAccountBytes`. An id that is there already is replaced.
+   * the account's files would then be more than `maxAccountBytes`. An id that is there already is replaced, and reserved
+   * anew.
    */
   reserve(file: StoredFile, maxAccountBytes: number): Promise<boolean>;
-  /** Its bytes are stored; from now on it can be found. */
-  confirm(id: string): Promise<void>;
+  /**
+   * Its bytes are stored; from now on it can be found. False, and nothing, when it was not reserved within the last
+   * `reservedForMs`: then it is forgotten or about to be.
+   */
+  confirm(id: string, reservedForMs: number): Promise<boolean>;
+  /** The bytes of a reservation will not come: it counts for nothing until it is removed or forgotten. */
+  release(id: string): Promise<void>;
   /** Null for what has expired at `now`, what is not confirmed, and (unless `accountId` is null) another account's. */
   find(accountId: string | null, id: string, now: number): Promise<StoredFile | null>;
   list(accountId: string, query: FileQuery): Promise<readonly StoredFile[]>;
   remove(id: string): Promise<void>;
-  /** Files that expired before `now` or were reserved before `reservedBefore` and never confirmed; at most `limit`. */
-  forgotten(now: number, reservedBefore: number, limit: number): Promise<readonly StoredFile[]>;
+  /** Those that may be forgotten, at most `limit`. */
+  forgotten(when: Forgetting, limit: number): Promise<readonly StoredFile[]>;
+  /**
+   * Removes a file if it may still be forgotten, after `removeBytes`; while that runs, nobody reserves or confirms the
+   * file. When it throws, the file stays, and the error is thrown as it is.
+   */
+  forget(id: string, when: Forgetting, removeBytes: () => Promise<void>): Promise<void>;
 }

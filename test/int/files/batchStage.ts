@@ -4,10 +4,12 @@ import path from 'node:path';
 import { expect, vi } from 'vitest';
 import { decode } from '../../../events/codec.ts';
 import { requestStream } from '../../../events/ids.ts';
+import { PostgresOrphanedHolds } from '../../../infra/postgres/orphanedHolds.ts';
 import { PostgresTransactions } from '../../../infra/postgres/transactions.ts';
 import { quotaProjection } from '../../../projections/quota/quota.projection.ts';
 import { ProjectionRunner } from '../../../projections/runner.ts';
 import type { BatchWish } from '../../../services/relay/batches/submit.ts';
+import { Reaper } from '../../../services/relay/settlement/reaper.ts';
 import { silentLog } from '../../support/log.ts';
 import { ScriptedUpstream } from '../../support/scriptedUpstream.ts';
 import { HoldsDatabase } from '../holds/holdsDatabase.ts';
@@ -68,6 +70,12 @@ export class BatchStage {
     const { store } = this.world;
     const stored = await store.readStream(requestStream(requestId), { direction: 'forwards', limit: 100 });
     return stored.map((event) => decode(event));
+  }
+
+  /** One that waits for no lease. */
+  reaper(): Reaper {
+    const { store, runtime } = this.world;
+    return new Reaper({ holds: new PostgresOrphanedHolds(this.holds.pool), store, runtime, leaseMs: 0 });
   }
 
   async expectNothingHeld(): Promise<void> {

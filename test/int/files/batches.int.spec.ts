@@ -3,11 +3,9 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StoreUnavailable } from '../../../events/eventStore.ts';
-import { PostgresOrphanedHolds } from '../../../infra/postgres/orphanedHolds.ts';
 import type { Batch } from '../../../services/relay/batches/ports.ts';
 import { BatchInterrupted, runBatch } from '../../../services/relay/batches/runBatch.ts';
 import { submitBatch } from '../../../services/relay/batches/submit.ts';
-import { Reaper } from '../../../services/relay/settlement/reaper.ts';
 import type { ScriptedCall, ScriptedUpstream } from '../../support/scriptedUpstream.ts';
 import type { HoldsDatabase } from '../holds/holdsDatabase.ts';
 import { BatchStage, wish } from './batchStage.ts';
@@ -286,17 +284,12 @@ describe('A batch', () => {
 });
 
 describe('The hold of a batch', () => {
-  const reaper = () => {
-    const { store, runtime } = world;
-    return new Reaper({ holds: new PostgresOrphanedHolds(holds.pool), store, runtime, leaseMs: 0 });
-  };
-
   it('outlives the process that took it', async () => {
     const batch = await submitted(chatLine('a'));
     await world.holds.close();
     await holds.pool.query(`UPDATE relay_owners SET seen_at = seen_at - interval '1 hour'`);
     world.aheadMs = 25 * 3_600_000;
-    const round = reaper();
+    const round = stage.reaper();
     await round.round();
     expect(round.counts).toMatchObject({ reaped: 0, lostOwners: 1 });
     expect(await holds.holdCount()).toBe(1);
@@ -309,7 +302,7 @@ describe('The hold of a batch', () => {
   it('ends a day after the window when nobody works on the batch, and what was done then is billed as a correction', async () => {
     const batch = await submitted(chatLine('a'));
     world.aheadMs = 2 * 86_400_000 + 1_000;
-    const round = reaper();
+    const round = stage.reaper();
     await round.round();
     expect(round.counts.reaped).toBe(1);
     await expectNothingHeld();
@@ -332,7 +325,7 @@ describe('The hold of a batch', () => {
     await expect(submitBatch({ ...world.submit, records: failing }, CALLER, wish(input))).rejects.toThrow('is gone');
     expect(await holds.holdCount()).toBe(1);
     world.aheadMs = 61_000;
-    await reaper().round();
+    await stage.reaper().round();
     await expectNothingHeld();
     expect(await world.run.records.unfinished()).toEqual([]);
   });

@@ -71,6 +71,25 @@ describe('A batch that could not be written down', () => {
     });
   });
 
+  it('because its process was killed can be submitted again once its hold has ended, and not before', async () => {
+    const away = () => Promise.reject(new StoreUnavailable('nobody is there any more'));
+    const killed = { ...world.submit.records, create: away, wasCreated: away };
+    const input = await stage.uploaded([chatLine('a')]);
+    const repeated = wish(input, { idempotency: { key: 'once', body: '{}' } });
+    await expect(submitBatch({ ...world.submit, records: killed }, CALLER, repeated)).rejects.toThrow('nobody');
+    const again = () => submitBatch(world.submit, CALLER, repeated);
+    // What is forgotten goes with the next hold that is asked for.
+    await expect(again()).rejects.toMatchObject({ code: 'idempotency_in_flight' });
+    await expect(again()).rejects.toMatchObject({ code: 'idempotency_in_flight' });
+    world.aheadMs = 61_000;
+    await stage.reaper().round();
+    await stage.expectNothingHeld();
+    const batch = await vi.waitFor(again);
+    expect(batch).toMatchObject({ status: 'in_progress' });
+    expect((await again()).id).toBe(batch.id);
+    expect(await world.run.records.list('acct_1', null, 10)).toHaveLength(1);
+  });
+
   it('because its input could not be copied leaves no hold', async () => {
     const input = await stage.uploaded([chatLine('a')]);
     const store = vi.spyOn(world.library, 'store').mockRejectedValue(new ApiError('service_unavailable'));

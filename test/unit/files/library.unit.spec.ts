@@ -1,16 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import { StoreUnavailable } from '../../../events/eventStore.ts';
 import { Library } from '../../../services/files/library.ts';
 import {
   ObjectStoreUnavailable,
   type FileRecords,
+  type Forgetting,
   type ObjectStore,
   type StoredFile,
 } from '../../../services/files/ports.ts';
 import { ManualTimers } from '../relay/manualTimers.ts';
 
+type Row = StoredFile & { stored: boolean; reservedAt: number };
+
 /** Rows and objects in memory; `down` makes the object store unavailable. */
 function world() {
-  const rows = new Map<string, StoredFile & { stored: boolean }>();
+  const rows = new Map<string, Row>();
   const objects = new Map<string, Buffer>();
   const state = { now: 0, down: false };
   const warnings: string[] = [];
@@ -34,12 +38,18 @@ function world() {
   const records: FileRecords = {
     reserve: (file, most) => {
       const isTaken = file.bytes <= most;
-      if (isTaken) rows.set(file.id, { ...file, stored: false });
+      if (isTaken) rows.set(file.id, { ...file, stored: false, reservedAt: state.now });
       return Promise.resolve(isTaken);
     },
-    confirm: (id) => {
+    confirm: (id, reservedForMs) => {
       const row = rows.get(id);
-      if (row) row.stored = true;
+      const isInTime = row !== undefined && state.now - row.reservedAt <= reservedForMs;
+      if (isInTime) row.stored = true;
+      return Promise.resolve(isInTime);
+    },
+    release: (id) => {
+      const row = rows.get(id);
+      if (row) rows.set(id, { ...row, bytes: 0 });
       return Promise.resolve();
     },
     find: (accountId, id) => {
@@ -48,10 +58,13 @@ function world() {
     },
     list: () => Promise.resolve([...rows.values()]),
     remove: (id) => Promise.resolve(void rows.delete(id)),
-    forgotten: (now, before, limit) => {
-      const isForgotten = (row: StoredFile & { stored: boolean }) =>
-        (row.expiresAt ?? Infinity) <= now || (!row.stored && row.createdAt < before);
-      return Promise.resolve([...rows.values()].filter(isForgotten).slice(0, limit));
+    forgotten: (when, limit) =>
+      Promise.resolve([...rows.values()].filter((row) => isForgotten(row, when)).slice(0, limit)),
+    forget: async (id, when, removeBytes) => {
+      const row = rows.get(id);
+      if (!row || !isForgotten(row, when)) return;
+      await removeBytes();
+      rows.delete(id);
     },
   };
   let minted = 0;
@@ -67,7 +80,11 @@ function world() {
   const library = new Library({ objects: store, records, runtime, limits });
   const file = { accountId: 'acct_1', name: '../x.txt', purpose: 'user_data', createdBy: null, keptMs: 1_000 } as const;
   const add = (bytes = 10) => library.add({ ...file, bytes: Buffer.alloc(bytes, 'x') });
-  return { add, library, objects, rows, state, timers, warnings };
+  return { add, library, objects, rows, state, store, timers, warnings };
+}
+
+function isForgotten(row: Row, { now, reservedForMs }: Forgetting): boolean {
+  return (row.expiresAt ?? Infinity) <= now || (!row.stored && row.reservedAt < now - reservedForMs);
 }
 
 const turns = () => new Promise((resolve) => setImmediate(resolve));
@@ -91,17 +108,46 @@ describe('The library', () => {
     expect([rows.size, objects.size]).toEqual([0, 0]);
   });
 
-  it('shows no file whose bytes could not be stored, and forgets it an hour later', async () => {
-    const { add, library, rows, state } = world();
+  it('shows no file whose bytes could not be stored, counts it for nothing, and forgets it an hour later', async () => {
+    const { add, library, rows, state, warnings } = world();
     state.down = true;
     await expect(add()).rejects.toMatchObject({ code: 'service_unavailable', retryAfterMs: 1_000 });
     await expect(library.find('acct_1', 'file-id1')).rejects.toMatchObject({ code: 'not_found' });
+    expect(rows.get('file-id1')).toMatchObject({ stored: false, bytes: 0 });
+    expect(warnings).toEqual(['what there is of a file that could not be stored is left to a sweep']);
     state.down = false;
     state.now = 900;
     expect(await library.sweep()).toBe(0);
     state.now = 3_600_001;
     expect(await library.sweep()).toBe(1);
     expect(rows.size).toBe(0);
+  });
+
+  it('leaves nothing of a file that the object store did not take', async () => {
+    const { add, rows, store } = world();
+    store.put = () => Promise.reject(new ObjectStoreUnavailable('full'));
+    await expect(add()).rejects.toMatchObject({ code: 'service_unavailable' });
+    expect(rows.size).toBe(0);
+  });
+
+  it('keeps the reservation of a file that others may be storing too', async () => {
+    const { add, library, rows, state } = world();
+    const file = await add();
+    state.down = true;
+    const again = library.store({ ...file, id: 'file-2', objectKey: 'file-2' }, Buffer.from('x'));
+    await expect(again).rejects.toMatchObject({ code: 'service_unavailable' });
+    expect(rows.get('file-2')).toMatchObject({ stored: false, bytes: 10 });
+  });
+
+  it('stores nothing whose bytes came an hour after they were announced', async () => {
+    const { add, objects, rows, state, store } = world();
+    const put = store.put.bind(store);
+    store.put = async (...given) => {
+      await put(...given);
+      state.now = 3_600_001;
+    };
+    await expect(add()).rejects.toThrow(StoreUnavailable);
+    expect([rows.size, objects.size]).toEqual([0, 0]);
   });
 
   it('goes on knowing a file whose bytes could not be removed', async () => {
