@@ -4,6 +4,9 @@ import { firstCall } from './wiring/firstRun.ts';
 import { startRole, type RunningProcess } from './wiring/roles.ts';
 import { startService } from './wiring/service.ts';
 
+/** Of a Ctrl-C we hear twice under npm, from the terminal and from npm. */
+const SAME_SIGNAL_MS = 1_000;
+
 /**
  * `npm start`: everything in one process until SIGTERM or SIGINT; with the name of a role as argument, that part of an
  * installation. Exit codes: 0 stopped in good order, 1 failed, 2 bad configuration.
@@ -14,11 +17,14 @@ try {
   const log = createLogger(config.LOG_LEVEL);
   const running = await start();
 
-  let stopping = false;
+  let stoppingSince: number | null = null;
   const stop = (signal: NodeJS.Signals): void => {
-    // Whoever asks twice does not want to wait; what is durable stays so.
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== null) {
+      // Whoever asks twice does not want to wait; what is durable stays so.
+      if (performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     log.info({ signal }, 'stopping');
     running.stop().then(
       () => process.exit(0),

@@ -31,10 +31,10 @@ async function firstRun(): Promise<FirstRun> {
   return JSON.parse(await readFile(path.join(dataDir, 'first-run.json'), 'utf8')) as FirstRun;
 }
 
-/** Ctrl-C, after which nothing runs and nothing is left half-written. */
-async function expectGoodEnd(): Promise<void> {
+/** Afterwards nothing runs and nothing is left half-written. */
+async function expectGoodEnd(how: 'interrupt' | 'terminate'): Promise<void> {
   const { baseUrl } = await firstRun();
-  await running.interrupt();
+  await running[how]();
   expect(running.output()).toContain('"msg":"stopping"');
   expect(running.output()).not.toContain('failed');
   await expect(fetch(`${baseUrl}/livez`)).rejects.toThrow();
@@ -115,7 +115,7 @@ describe('the second `npm start`', () => {
     // The same line has run once before.
     usedBefore = 2 * usage.total_tokens;
     await vi.waitFor(async () => expect(await tokensUsed()).toBe(usedBefore));
-    await expectGoodEnd();
+    await expectGoodEnd('interrupt');
     await start();
   });
 
@@ -134,7 +134,7 @@ describe('the second `npm start`', () => {
     await expect.poll(tokensUsed, { timeout: 5_000 }).toBe(usedBefore + answer.usage.total_tokens);
   });
 
-  it('ends in good order once more', async () => {
-    await expectGoodEnd();
+  it('ends in good order when npm alone is told to end', async () => {
+    await expectGoodEnd('terminate');
   });
 });

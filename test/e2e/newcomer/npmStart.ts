@@ -13,6 +13,8 @@ export interface NpmStart {
   readonly exitCode: Promise<number | null>;
   /** Ctrl-C: the signal goes to the whole process group, as a terminal sends it. Resolves when all of it has ended. */
   interrupt(): Promise<void>;
+  /** SIGTERM to npm alone, as a supervisor sends it. Resolves when npm and what it started have ended. */
+  terminate(): Promise<void>;
 }
 
 /** Nothing of the test's own environment is passed on but what npm and node need. */
@@ -46,6 +48,10 @@ export function npmStart(environment: Readonly<Record<string, string>>): NpmStar
     async interrupt() {
       const hasEnded = child.exitCode !== null || child.signalCode !== null;
       if (child.pid !== undefined && !hasEnded) process.kill(-child.pid, 'SIGINT');
+      await exitCode;
+    },
+    async terminate() {
+      child.kill('SIGTERM');
       await exitCode;
     },
   };
