@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { StoreUnavailable } from '../../events/eventStore.ts';
+import { asApiError } from '../http/asApiError.ts';
 import { ApiError } from '../http/errors.ts';
 import type { RelayRoute } from '../http/route.ts';
 import type { Admission } from '../relay/admission.ts';
@@ -108,10 +108,4 @@ class UploadRoom {
     this.#ofAccounts.giveBack(accountId);
     this.#count -= 1;
   }
-}
-
-function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
-  const code = error instanceof StoreUnavailable ? 'service_unavailable' : 'internal_error';
-  return new ApiError(code, { cause: error, ...(code === 'service_unavailable' && { retryAfterMs: 1_000 }) });
 }

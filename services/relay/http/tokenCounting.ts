@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { asApiError } from '../../http/asApiError.ts';
 import { ApiError } from '../../http/errors.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Admission } from '../admission.ts';
@@ -54,8 +55,8 @@ export class TokenCounting {
     const incoming = incomingOf(request, operation.path, runtime.ids.uuid());
     const client = new ClientConnection(response, operation.face, limits, runtime.timers);
     this.#answer(operation, request, incoming, client).catch((error: unknown) => {
-      if (!(error instanceof ApiError)) runtime.log.error({ error }, 'tokens could not be counted');
-      const told = error instanceof ApiError ? error : new ApiError('internal_error', { cause: error });
+      const told = asApiError(error);
+      if (told.code === 'internal_error') runtime.log.error({ error }, 'tokens could not be counted');
       client.fail(told, incoming.requestId);
     });
   }
