@@ -1,5 +1,5 @@
 import { ApiError } from '../../http/errors.ts';
-import type { ChatPrompt, MediaSource, Message, Part } from './prompt.ts';
+import type { ChatPrompt, Message, Part } from './prompt.ts';
 
 export interface FetchedMedia {
   readonly mime: string;
@@ -16,7 +16,8 @@ const MAX_CHARACTERS = 32 * 1_048_576;
 /**
  * The conversation with every image, audio and file that it names by URL put inline, for upstreams that fetch nothing.
  * Files that lie with a provider stay what they are. Rejects with what `fetchMedia` rejects with, and with ApiError
- * `invalid_request` for more than 64 different URLs, before any is fetched, and for more than 32 Mi characters of base64.
+ * `invalid_request` for more than 64 different URLs, before any is fetched, for more than 32 Mi characters of base64, and
+ * for an image or audio that turns out to be something else: its hold was taken for what the client called it.
  */
 export async function inlineMedia<Prompt extends ChatPrompt>(
   prompt: Prompt,
@@ -64,10 +65,12 @@ function urlsIn(part: Part): readonly string[] {
 
 function inlined(part: Part, media: ReadonlyMap<string, FetchedMedia>): Part {
   if (part.type === 'toolResult') return { ...part, parts: part.parts.map((inner) => inlined(inner, media)) };
-  return 'source' in part ? { ...part, source: inlineSource(part.source, media) } : part;
-}
-
-function inlineSource(source: MediaSource, media: ReadonlyMap<string, FetchedMedia>): MediaSource {
-  const fetched = source.kind === 'url' ? media.get(source.url) : undefined;
-  return fetched ? { kind: 'inline', mime: fetched.mime, data: fetched.data } : source;
+  if (!('source' in part) || part.source.kind !== 'url') return part;
+  const fetched = media.get(part.source.url);
+  if (!fetched) return part;
+  if (part.type !== 'file' && !fetched.mime.startsWith(`${part.type}/`)) {
+    const detail = `A URL of this request leads to no ${part.type}.`;
+    throw new ApiError('invalid_request', { detail, param: 'messages' });
+  }
+  return { ...part, source: { kind: 'inline', mime: fetched.mime, data: fetched.data } };
 }

@@ -118,6 +118,20 @@ describe('Media named by URL', () => {
     expect(fetched).toEqual(['https://a/1', 'https://a/2']);
   });
 
+  it('are refused where an image turns out to be something else, but a file may be anything', async () => {
+    const pdf = () => Promise.resolve({ mime: 'application/pdf', data: 'aGk=' });
+    const asked = (part: Part) => inlineMedia({ ...PROMPT, messages: [{ role: 'user', parts: [part] }] }, pdf);
+    await expect(asked(image('https://a/1'))).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: 'A URL of this request leads to no image.',
+    });
+    const file: Part = { type: 'file', source: { kind: 'url', url: 'https://a/1', mime: null }, name: null };
+    const { messages } = await asked(file);
+    expect(messages[0]?.parts).toEqual([
+      { ...file, source: { kind: 'inline', mime: 'application/pdf', data: 'aGk=' } },
+    ]);
+  });
+
   it('are not looked for where there are none', async () => {
     const never = () => Promise.reject(new Error('fetched'));
     expect(await inlineMedia(PROMPT, never)).toBe(PROMPT);
