@@ -10,8 +10,7 @@ const FORGOTTEN_MS = 3_600_000;
 /**
  * Objects as files of one directory. Their names are keys, which have neither dots nor separators, so that no name leads
  * elsewhere; what is being written has a dot in its name and is nobody's object, and is removed where its process died.
- * Rejects with the error of the disk when
- * the directory cannot be made.
+ * Rejects with the error of the disk when the directory cannot be made.
  */
 export async function diskObjects(directory: string, uniqueName: () => string): Promise<ObjectStore> {
   await makeDirectory(directory);
@@ -53,8 +52,17 @@ export async function diskObjects(directory: string, uniqueName: () => string): 
 async function removeForgotten(directory: string): Promise<void> {
   const drafts = (await readdir(directory)).filter((name) => name.startsWith('.'));
   for (const draft of drafts.map((name) => path.join(directory, name))) {
-    const { mtimeMs } = await stat(draft);
-    if (mtimeMs < Date.now() - FORGOTTEN_MS) await rm(draft, { force: true });
+    if (await isForgotten(draft)) await rm(draft, { force: true });
+  }
+}
+
+/** Another process of the same directory may have ended it meanwhile. */
+async function isForgotten(draft: string): Promise<boolean> {
+  try {
+    return (await stat(draft)).mtimeMs < Date.now() - FORGOTTEN_MS;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
   }
 }
 

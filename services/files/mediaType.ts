@@ -1,17 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { parseObject } from '../relay/wire/json.ts';
-
-/** Bytes that a format begins with; `at` where a container's header stands before its own mark. */
-const MARKS: readonly { readonly type: string; readonly marks: readonly { at: number; bytes: Buffer }[] }[] = [
-  { type: 'image/png', marks: [mark('\x89PNG\r\n\x1a\n')] },
-  { type: 'image/jpeg', marks: [mark('\xff\xd8\xff')] },
-  { type: 'image/gif', marks: [mark('GIF87a')] },
-  { type: 'image/gif', marks: [mark('GIF89a')] },
-  { type: 'image/webp', marks: [mark('RIFF'), mark('WEBP', 8)] },
-  { type: 'audio/wav', marks: [mark('RIFF'), mark('WAVE', 8)] },
-  { type: 'application/pdf', marks: [mark('%PDF-')] },
-  { type: 'audio/mpeg', marks: [mark('ID3')] },
-];
+import { markedType } from '../relay/wire/markedType.ts';
 
 /** Parsing more than this would keep the event loop from everybody else; a longer text is called by its first line. */
 const MAX_PARSED_BYTES = 1_048_576;
@@ -21,18 +10,10 @@ const BINARY = /[\x00-\x08\x0b\x0e-\x1f\x7f]/;
 
 /** What bytes are by their own testimony; what a client or a name claims is not asked. */
 export function mediaTypeOf(bytes: Buffer): string {
-  const found = MARKS.find(({ marks }) => marks.every(({ at, bytes: own }) => startsAt(bytes, at, own)));
-  if (found) return found.type;
+  const marked = markedType(bytes);
+  if (marked !== null) return marked;
   if (isMpegFrame(bytes)) return 'audio/mpeg';
   return isUtf8(bytes) ? textTypeOf(bytes) : 'application/octet-stream';
-}
-
-function mark(latin1: string, at = 0): { at: number; bytes: Buffer } {
-  return { at, bytes: Buffer.from(latin1, 'latin1') };
-}
-
-function startsAt(bytes: Buffer, at: number, own: Buffer): boolean {
-  return bytes.length >= at + own.length && bytes.compare(own, 0, own.length, at, at + own.length) === 0;
 }
 
 /** An MP3 without tags begins with a frame: eleven set bits, MPEG 1 or 2, layer III, and neither rate is the forbidden one. */

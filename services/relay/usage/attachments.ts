@@ -1,5 +1,5 @@
 import type { Bounds } from '../call.ts';
-import { parseDataUri } from '../dialects/openai/dataUri.ts';
+import { parseDataUri } from '../wire/dataUri.ts';
 import { durationOf } from '../operations/audio/duration.ts';
 import { isObject, textIn, type Json } from '../wire/json.ts';
 import { pdfSize } from './pdfSize.ts';

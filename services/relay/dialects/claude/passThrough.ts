@@ -30,8 +30,8 @@ export function claudePassage(
 
 /**
  * The client's own bytes, unless the model has another name there, the output limit is above what may be used, or an
- * earlier answer came from a provider that signs no thinking. A
- * thinking budget that the smaller limit leaves no room for becomes smaller too. Throws ApiError when none is left.
+ * earlier answer came from a provider that signs no thinking. A thinking budget that the smaller limit leaves no room for
+ * becomes smaller too. Throws ApiError when none is left.
  */
 export function passedBody(
   { body, raw, model }: ClaudeRequest,

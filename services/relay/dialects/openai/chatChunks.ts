@@ -3,7 +3,7 @@ import type { AnswerEvent, FinishReason, StreamEncoder } from '../../canonical/a
 import type { WriteContext } from '../../canonical/crossing.ts';
 import { answerId, toolCallId } from './answerIds.ts';
 import { withBilledUsage } from './billedUsage.ts';
-import { asDataUri } from './dataUri.ts';
+import { asDataUri } from '../../wire/dataUri.ts';
 import { writtenFinish } from './finishReasons.ts';
 
 type Event<Type extends AnswerEvent['type']> = Extract<AnswerEvent, { type: Type }>;

@@ -2,7 +2,7 @@ import { ApiError } from '../../../http/errors.ts';
 import type { MediaSource, Part, TextPart } from '../../canonical/prompt.ts';
 import { isObject, textIn, type Json } from '../../wire/json.ts';
 import type { ChatMessage } from './chatRequest.ts';
-import { parseDataUri } from './dataUri.ts';
+import { parseDataUri } from '../../wire/dataUri.ts';
 
 const AUDIO_TYPES: ReadonlyMap<unknown, string> = new Map([
   ['wav', 'audio/wav'],

@@ -1,7 +1,7 @@
 import type { AnswerEvent } from '../../canonical/answer.ts';
 import type { ChannelQuirks } from '../../ports.ts';
 import { isObject, objectsIn, textIn, type Json } from '../../wire/json.ts';
-import { parseDataUri } from './dataUri.ts';
+import { parseDataUri } from '../../wire/dataUri.ts';
 
 /** Where the vendors put what a model thinks; some give it twice, so one counts. */
 const REASONING_FIELDS = ['reasoning_content', 'reasoning'];

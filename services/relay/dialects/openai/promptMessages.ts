@@ -2,7 +2,7 @@ import { ApiError } from '../../../http/errors.ts';
 import type { ChatPrompt, MediaSource, Message, Part, TextPart, ToolCallPart } from '../../canonical/prompt.ts';
 import type { Json } from '../../wire/json.ts';
 import { legalCallId } from './answerIds.ts';
-import { asDataUri } from './dataUri.ts';
+import { asDataUri } from '../../wire/dataUri.ts';
 
 type ResultPart = Extract<Part, { type: 'toolResult' }>;
 

@@ -3,7 +3,7 @@ import type { AnswerChoice, AnswerPart, ChatAnswer } from '../../canonical/answe
 import type { WriteContext } from '../../canonical/crossing.ts';
 import { answerId, toolCallId } from './answerIds.ts';
 import { withBilledUsage } from './billedUsage.ts';
-import { asDataUri } from './dataUri.ts';
+import { asDataUri } from '../../wire/dataUri.ts';
 import { writtenFinish } from './finishReasons.ts';
 
 type ToolCall = Extract<AnswerPart, { type: 'toolCall' }>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { MediaSource, Part } from '../../canonical/prompt.ts';
-import { parseDataUri } from '../openai/dataUri.ts';
+import { parseDataUri } from '../../wire/dataUri.ts';
 import { checked, notValid } from './checked.ts';
 
 const imagePart = z.looseObject({

@@ -1,4 +1,4 @@
-/** A data URI with base64 data, as OpenAI's dialect carries images and files. */
+/** A data URI with base64 data, as several dialects carry images and files. */
 export interface InlineData {
   readonly mime: string;
   /** Base64. */
