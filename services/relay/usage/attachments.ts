@@ -91,6 +91,12 @@ export function attachedBy(member: string, value: unknown, holder: Json): Attach
   return { count: 1, ...sizes.reduce(dearer) };
 }
 
+/** How many are attached, and not how large they are: all that an estimate asks, and a PDF need not be read for it. */
+export function countedBy(_member: string, value: unknown): Attached {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return { ...NOTHING_ATTACHED, count: items.filter((item) => item !== null && item !== undefined).length };
+}
+
 export function together(one: Attached, other: Attached): Attached {
   return {
     count: one.count + other.count,

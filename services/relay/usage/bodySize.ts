@@ -1,6 +1,14 @@
 import type { PromptToCount } from '../call.ts';
 import { isObject, type Json } from '../wire/json.ts';
-import { attachedBy, inputBoundOf, NOTHING_ATTACHED, together, type Attached, type InputBound } from './attachments.ts';
+import {
+  attachedBy,
+  countedBy,
+  inputBoundOf,
+  NOTHING_ATTACHED,
+  together,
+  type Attached,
+  type InputBound,
+} from './attachments.ts';
 import { AT_MOST, TYPICALLY } from './promptOverhead.ts';
 
 /** What of a request's body is no text of its prompt. */
@@ -29,7 +37,7 @@ export function bodyTokenBound(body: Json, rules: BodyRules): number {
 
 /** The same bound, with what of it is attached. */
 export function bodyInputBound(body: Json, rules: BodyRules): InputBound {
-  const { texts, objects, attached } = sizeOf(body, rules);
+  const { texts, objects, attached } = sizeOf(body, rules, attachedBy);
   let bound = AT_MOST.request + objects * AT_MOST.message;
   for (const text of texts) bound += Buffer.byteLength(text);
   return inputBoundOf(bound, attached);
@@ -37,7 +45,7 @@ export function bodyInputBound(body: Json, rules: BodyRules): InputBound {
 
 /** The texts to count and the fixed overhead to add, when no provider reported the prompt's tokens. */
 export function bodyToCount(body: Json, rules: BodyRules): PromptToCount {
-  const { texts, objects, attached } = sizeOf(body, rules);
+  const { texts, objects, attached } = sizeOf(body, rules, countedBy);
   return {
     texts,
     overhead: TYPICALLY.request + objects * TYPICALLY.message + attached.count * TYPICALLY.attachment,
@@ -45,24 +53,32 @@ export function bodyToCount(body: Json, rules: BodyRules): PromptToCount {
 }
 
 /** Base64 data is an attachment, never text. What is not known to be an attachment counts as text. */
-function sizeOf(body: Json, rules: BodyRules): Size {
+function sizeOf(body: Json, rules: BodyRules, measure: typeof attachedBy): Size {
   const size: Size = { texts: [], objects: 0, attached: NOTHING_ATTACHED };
+  const setting = { rules, measure, size };
   for (const [member, value] of Object.entries(body)) {
-    if (!rules.outside.has(member)) collect(member, value, body, rules, size);
+    if (!rules.outside.has(member)) collect(member, value, body, setting);
   }
   return size;
 }
 
-function collect(member: string, value: unknown, holder: Json, rules: BodyRules, size: Size): void {
+interface Collecting {
+  readonly rules: BodyRules;
+  readonly measure: typeof attachedBy;
+  readonly size: Size;
+}
+
+function collect(member: string, value: unknown, holder: Json, setting: Collecting): void {
+  const { rules, measure, size } = setting;
   if (rules.silent.has(member)) return;
-  if (rules.attached.has(member)) size.attached = together(size.attached, attachedBy(member, value, holder));
+  if (rules.attached.has(member)) size.attached = together(size.attached, measure(member, value, holder));
   else if (typeof value === 'string') size.texts.push(value);
-  else if (Array.isArray(value)) for (const item of value) collect('', item, holder, rules, size);
+  else if (Array.isArray(value)) for (const item of value) collect('', item, holder, setting);
   else if (isObject(value)) {
     size.objects += 1;
     for (const [name, inner] of Object.entries(value)) {
       if (FREE_JSON.has(name) && isObject(inner)) size.texts.push(JSON.stringify(inner));
-      else collect(name, inner, value, rules, size);
+      else collect(name, inner, value, setting);
     }
   }
 }

@@ -47,6 +47,24 @@ const PDF = pdfOf({ pages: 60, lines: 40 });
 const PDF_TOKENS = 60 * 6_000 + (pdfSize(PDF)?.textBytes ?? 0);
 const MP3_BYTES = 4_500_000;
 
+describe('An estimate', () => {
+  it('counts how many are attached, each as 800 tokens, and nothing for what is null', () => {
+    const file = {
+      type: 'file',
+      file: { filename: 'a.pdf', file_data: uri('application/pdf', PDF.toString('base64')) },
+    };
+    const image = { type: 'image_url', image_url: { url: IMAGE } };
+    const overhead = (...parts: readonly object[]): number => openai(...parts).promptToCount().overhead;
+    expect(overhead(file, image, { type: 'image_url', image_url: null }) - overhead()).toBe(1_600);
+    const document = {
+      type: 'document',
+      source: { type: 'base64', media_type: 'application/pdf', data: PDF.toString('base64') },
+    };
+    // A block is an object, of 3 tokens.
+    expect(claude(document).promptToCount().overhead - claude().promptToCount().overhead).toBe(803);
+  });
+});
+
 describe('The bound of an attachment', () => {
   it('is 6 000 tokens for an image, inline or not, however large', async () => {
     expect(openaiAdds({ type: 'image_url', image_url: { url: IMAGE } })).toBe(6_000);

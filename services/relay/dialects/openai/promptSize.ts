@@ -1,5 +1,6 @@
 import {
   attachedBy,
+  countedBy,
   inputBoundOf,
   NOTHING_ATTACHED,
   together,
@@ -35,7 +36,7 @@ export function promptTokenBound(body: ChatBody): number {
 
 /** The same bound, with what of it is attached. */
 export function promptInputBound(body: ChatBody): InputBound {
-  const { texts, messages, attached } = promptTexts(body);
+  const { texts, messages, attached } = promptTexts(body, attachedBy);
   // Some upstreams put further members, such as documents, into the prompt.
   collectMembers(body, NOT_IN_PROMPT, texts);
   let bound = AT_MOST.request + messages * AT_MOST.message;
@@ -45,16 +46,16 @@ export function promptInputBound(body: ChatBody): InputBound {
 
 /** The texts to count and the fixed overhead to add, when no provider reported the prompt's tokens. */
 export function promptToCount(body: ChatBody): { texts: readonly string[]; overhead: number } {
-  const { texts, messages, attached } = promptTexts(body);
+  const { texts, messages, attached } = promptTexts(body, countedBy);
   const overhead = TYPICALLY.request + messages * TYPICALLY.message + attached.count * TYPICALLY.attachment;
   return { texts, overhead };
 }
 
 /** Base64 data is an attachment, never text. */
-function promptTexts(body: ChatBody): PromptTexts {
+function promptTexts(body: ChatBody, measure: typeof attachedBy): PromptTexts {
   const texts: string[] = [];
   let attached = NOTHING_ATTACHED;
-  for (const message of body.messages) attached = together(attached, collectMessage(message, texts));
+  for (const message of body.messages) attached = together(attached, collectMessage(message, texts, measure));
   if (body.tools?.length) texts.push(JSON.stringify(body.tools));
   for (const field of ['response_format', 'functions'] as const) {
     if (body[field] !== undefined && body[field] !== null) texts.push(JSON.stringify(body[field]));
@@ -62,19 +63,19 @@ function promptTexts(body: ChatBody): PromptTexts {
   return { texts, messages: body.messages.length + (body.tools?.length ?? 0), attached };
 }
 
-function collectMessage(message: ChatMessage, texts: string[]): Attached {
+function collectMessage(message: ChatMessage, texts: string[], measure: typeof attachedBy): Attached {
   const { content, images, ...others } = message;
   collectMembers(others, NOT_IN_MESSAGE, texts);
-  let attached = Array.isArray(images) ? attachedBy('images', images, {}) : NOTHING_ATTACHED;
+  let attached = Array.isArray(images) ? measure('images', images, {}) : NOTHING_ATTACHED;
   if (typeof content === 'string') texts.push(content);
-  else for (const part of content ?? []) attached = together(attached, collectPart(part, texts));
+  else for (const part of content ?? []) attached = together(attached, collectPart(part, texts, measure));
   return attached;
 }
 
 /** A part may hold text beside its image; what is not known to be an attachment counts as text. */
-function collectPart(part: Readonly<Record<string, unknown>>, texts: string[]): Attached {
+function collectPart(part: Readonly<Record<string, unknown>>, texts: string[], measure: typeof attachedBy): Attached {
   collectMembers(part, NOT_TEXT, texts);
-  return ATTACHED.map((member) => attachedBy(member, part[member], part)).reduce(together, NOTHING_ATTACHED);
+  return ATTACHED.map((member) => measure(member, part[member], part)).reduce(together, NOTHING_ATTACHED);
 }
 
 /** The strings among the members, and the JSON text of objects and lists. */
