@@ -1,7 +1,7 @@
 import { Agent } from 'node:http';
 import { expect, it, vi } from 'vitest';
 import { parseChatRequest } from '../../services/relay/dialects/openai/chatRequest.ts';
-import { promptTokenBound } from '../../services/relay/dialects/openai/promptSize.ts';
+import { promptInputBound } from '../../services/relay/dialects/openai/promptSize.ts';
 import { Developer, type IssuedKey } from '../support/developer.ts';
 import { describeWith } from '../support/engines.ts';
 import { Installation } from '../support/installation.ts';
@@ -9,7 +9,8 @@ import { RelayCall, type Seen } from '../support/relayCall.ts';
 import { ScriptedUpstream, type ScriptedCall } from '../support/scriptedUpstream.ts';
 
 const BODY = { model: 'gpt-4o', max_tokens: 64, messages: [{ role: 'user', content: 'The last of the balance.' }] };
-const HELD = promptTokenBound(parseChatRequest(Buffer.from(JSON.stringify(BODY)), 64).body) + BODY.max_tokens;
+const HELD =
+  promptInputBound(parseChatRequest(Buffer.from(JSON.stringify(BODY)), 64).body).inputTokens + BODY.max_tokens;
 
 /** Two relays, a projector and a worker, and a developer with a live key. */
 class World implements AsyncDisposable {

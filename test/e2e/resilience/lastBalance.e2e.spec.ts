@@ -4,7 +4,7 @@ import { rateUpperBound } from '../../../services/billing/rating/rate.ts';
 import { PriceCatalogue } from '../../../services/billing/pricebook/priceCatalogue.ts';
 import { decode } from '../../../events/codec.ts';
 import { parseChatRequest } from '../../../services/relay/dialects/openai/chatRequest.ts';
-import { promptTokenBound } from '../../../services/relay/dialects/openai/promptSize.ts';
+import { promptInputBound } from '../../../services/relay/dialects/openai/promptSize.ts';
 import type { Service } from '../../../services/wiring/service.ts';
 import { Developer } from '../../support/developer.ts';
 import { HostedService } from '../../support/hostedService.ts';
@@ -89,7 +89,7 @@ describe('the last of a balance', () => {
     const request = parseChatRequest(Buffer.from(JSON.stringify(body)), 64);
     const priced = catalogue.find(request.model, Date.now());
     if (!priced) throw new Error('the model has no price');
-    return rateUpperBound(priced.price, promptTokenBound(request.body), BODY.max_tokens);
+    return rateUpperBound(priced.price, promptInputBound(request.body).inputTokens, BODY.max_tokens);
   }
 
   it(`lets exactly 3 of ${String(PARALLEL)} parallel calls through when it covers exactly 3, and is never overspent`, async () => {

@@ -3,7 +3,7 @@ import { countTokens as cl100k } from 'gpt-tokenizer/encoding/cl100k_base';
 import { countTokens as o200k } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
 import type { ChatBody } from '../../../services/relay/dialects/openai/chatRequest.ts';
-import { promptTokenBound } from '../../../services/relay/dialects/openai/promptSize.ts';
+import { promptInputBound } from '../../../services/relay/dialects/openai/promptSize.ts';
 import { chatRequest } from '../../unit/relay/chatFixtures.ts';
 
 const ANY_TEXT = { disallowedSpecial: new Set<string>() };
@@ -69,7 +69,7 @@ describe('The bound of a prompt', () => {
     fc.assert(
       fc.property(fc.array(message, { minLength: 1, maxLength: 5 }), tools, (messages, given) => {
         const { body } = chatRequest({ messages, ...(given.length === 0 ? {} : { tools: given }) });
-        const bound = promptTokenBound(body);
+        const bound = promptInputBound(body).inputTokens;
         expect(bound).toBeGreaterThanOrEqual(counted(body, o200k));
         expect(bound).toBeGreaterThanOrEqual(counted(body, cl100k));
       }),

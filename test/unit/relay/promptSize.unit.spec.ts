@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { promptToCount, promptTokenBound } from '../../../services/relay/dialects/openai/promptSize.ts';
+import { promptInputBound, promptToCount } from '../../../services/relay/dialects/openai/promptSize.ts';
 import { chatRequest } from './chatFixtures.ts';
 
 const PHOTO = `data:image/png;base64,${'A'.repeat(4_000_000)}`;
 
 const bound = (messages: readonly object[], more: object = {}) =>
-  promptTokenBound(chatRequest({ messages, ...more }).body);
+  promptInputBound(chatRequest({ messages, ...more }).body).inputTokens;
 const toCount = (messages: readonly object[], more: object = {}) =>
   promptToCount(chatRequest({ messages, ...more }).body);
 

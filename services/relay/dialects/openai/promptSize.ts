@@ -27,14 +27,9 @@ interface PromptTexts {
 }
 
 /**
- * Tokens that the prompt cannot exceed. A byte-level token is at least one byte, so the UTF-8 length of all texts
- * bounds their tokens whatever the tokenizer; the hold must never be too small.
+ * Tokens that the prompt cannot exceed, with what of it is attached. A byte-level token is at least one byte, so the UTF-8
+ * length of all texts bounds their tokens whatever the tokenizer; the hold must never be too small.
  */
-export function promptTokenBound(body: ChatBody): number {
-  return promptInputBound(body).inputTokens;
-}
-
-/** The same bound, with what of it is attached. */
 export function promptInputBound(body: ChatBody): InputBound {
   const { texts, messages, attached } = promptTexts(body, attachedBy);
   // Some upstreams put further members, such as documents, into the prompt.
