@@ -56,6 +56,8 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   #isError = false;
   #receivedBytes = 0;
   #maxBytes: number;
+  /** What this turn has brought. One packet often holds many pieces, and the sink is told once. */
+  #gathered: Buffer[] = [];
   #controller: Dispatcher.DispatchController | null = null;
 
   /** `totalMs` bounds the call where the timeouts of its endpoint do not. */
@@ -146,7 +148,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
     else this.#sink.head(status, passedHeaders(headers));
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isOver()) return;
     this.#receivedBytes += chunk.length;
     if (this.#receivedBytes > this.#maxBytes) {
@@ -155,14 +157,11 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
     }
     this.#firstByteSeen = true;
     this.#phaseAt = this.#endpoint.deadlines.now;
-    const { apiKey } = this.#endpoint;
-    const told = this.#isError && apiKey ? apiKey.hiddenIn(chunk) : chunk;
-    if (this.#sink.data(told) || this.#isOver()) return;
-    this.#paused = true;
-    controller.pause();
+    if (this.#gathered.push(chunk) === 1) queueMicrotask(() => this.#deliver());
   }
 
   onResponseEnd(): void {
+    this.#deliver();
     if (this.#done) return;
     this.#finish();
     this.#conclude(() => this.#sink.end());
@@ -185,6 +184,24 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   #enter(phase: CallPhase): void {
     this.#phase = phase;
     this.#phaseAt = performance.now();
+  }
+
+  /** Tells the sink what was gathered. One that throws has made a mistake, which must not end the process. */
+  #deliver(): void {
+    const [first, ...others] = this.#gathered;
+    if (!first) return;
+    this.#gathered = [];
+    if (this.#isOver()) return;
+    const chunk = others.length === 0 ? first : Buffer.concat([first, ...others]);
+    const { apiKey } = this.#endpoint;
+    try {
+      if (this.#sink.data(this.#isError && apiKey ? apiKey.hiddenIn(chunk) : chunk) || this.#isOver()) return;
+    } catch (cause) {
+      this.#fail({ kind: 'cut', cause });
+      return;
+    }
+    this.#paused = true;
+    this.#controller?.pause();
   }
 
   /** A method, because the compiler believes that a field keeps its value while the sink is called. */
@@ -214,6 +231,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, W
   }
 
   #fail(failure: UpstreamFailure): void {
+    this.#deliver();
     if (this.#done) return;
     this.#finish();
     this.#controller?.abort(new Error(failure.kind, { cause: failure.cause }));

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { channelSettings } from '../../../infra/config/channels.ts';
 import { HttpUpstream } from '../../../infra/upstreams/httpUpstream.ts';
 import { silentLog } from '../../support/log.ts';
+import { CollectingSink } from './collectingSink.ts';
 import { send, startUpstream } from './upstreamHarness.ts';
 
 describe('an answer of an upstream', () => {
@@ -89,6 +90,60 @@ describe('an answer of an upstream', () => {
     expect(sink.status).toBe(200);
     expect(sink.text).toBe('{}');
     expect(sink.violations).toEqual([]);
+  });
+
+  describe('in pieces that share a packet', () => {
+    const pieces = (...texts: readonly string[]) =>
+      'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n' +
+      texts.map((text) => `${text.length.toString(16)}\r\n${text}\r\n`).join('');
+
+    it('is told at once, before its end', async () => {
+      const started = await startUpstream();
+      started.scripted.next((call) => call.raw(`${pieces('data: 1\n\n', 'data: 2\n\n', 'data: [DONE]\n\n')}0\r\n\r\n`));
+
+      const { sink } = send(started);
+
+      expect(await sink.ended).toBe('end');
+      expect(sink.chunks.map(String)).toEqual(['data: 1\n\ndata: 2\n\ndata: [DONE]\n\n']);
+      expect(sink.violations).toEqual([]);
+    });
+
+    it('is told before what breaks it', async () => {
+      const started = await startUpstream();
+      started.scripted.next((call) => call.raw(`${pieces('data: 1\n\n', 'data: 2\n\n')}not a length\r\n`));
+
+      const { sink } = send(started);
+
+      expect(await sink.failure()).toMatchObject({ kind: 'cut' });
+      expect(sink.text).toBe('data: 1\n\ndata: 2\n\n');
+      expect(sink.violations).toEqual([]);
+    });
+
+    it('is told as far as it may be long', async () => {
+      const started = await startUpstream({}, { maxStreamBytes: 20 });
+      started.scripted.next((call) => call.raw(pieces('data: 1\n\n', 'data: 2\n\n', 'data: 3\n\n')));
+
+      const { sink } = send(started);
+
+      expect(await sink.failure()).toMatchObject({ kind: 'oversize' });
+      expect(sink.text).toBe('data: 1\n\ndata: 2\n\n');
+    });
+
+    it('fails alone when its reader throws', async () => {
+      const started = await startUpstream();
+      started.scripted.otherwise((call) => call.raw(`${pieces('data: 1\n\n', 'data: 2\n\n')}0\r\n\r\n`));
+      const broken = new CollectingSink();
+      broken.data = () => {
+        throw new Error('a mistake');
+      };
+
+      send(started, {}, undefined, broken);
+      const { sink } = send(started);
+
+      expect(await broken.failure()).toMatchObject({ kind: 'cut', cause: { message: 'a mistake' } });
+      expect(await sink.ended).toBe('end');
+      expect(started.upstream.running).toBe(0);
+    });
   });
 
   it('may end with the connection when it has no length', async () => {

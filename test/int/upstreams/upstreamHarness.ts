@@ -43,8 +43,8 @@ export function send(
   { upstream, channel }: Pick<Started, 'upstream' | 'channel'>,
   call: Partial<UpstreamRequest> = {},
   totalMs?: number,
+  sink = new CollectingSink(),
 ): { readonly sink: CollectingSink; readonly exchange: UpstreamExchange } {
-  const sink = new CollectingSink();
   const exchange = upstream.send(
     {
       channel: { ...channel, upstreamModel: 'model' },
