@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import type { Append, AppendResult } from '../../events/eventStore.ts';
+import { arrayText } from './arrayText.ts';
 
-/** `append_events` of the first migration, prepared once per connection. */
+/** `append_events` of the ninth migration, prepared once per connection. */
 const STATEMENT = {
   name: 'append_events',
-  text: 'SELECT first_position, refused FROM append_events($1, $2, $3, $4, $5, $6, $7, $8)',
+  text: 'SELECT first_position, refused FROM append_events($1, $2, $3, $4, $5, $6, $7)',
 };
 
-/** Between the elements of a list; `assertStorable` keeps it out of them. */
+/** Between texts; `assertStorable` keeps it out of them. */
 const SEPARATOR = '\u001f';
 
 export interface AppendRow {
@@ -15,32 +16,44 @@ export interface AppendRow {
   readonly refused: unknown;
 }
 
-/** The whole batch as eight text parameters: a fixed number, whatever the size of the batch. */
+/** The whole batch as seven parameters: a fixed number, whatever the size of the batch. */
 export function appendStatement(batch: readonly Append[]): { name: string; text: string; values: string[] } {
-  const lists: string[][] = [[], [], [], [], [], [], [], []];
-  const [appends, streams, expecteds, revisions, ids, types, versions, bodies] = lists as Eight;
-  batch.forEach(({ stream, expected, events }, index) => {
+  const streams: string[] = [];
+  const lasts: bigint[] = [];
+  const revisions: bigint[] = [];
+  const ids: string[] = [];
+  const types: string[] = [];
+  const versions: number[] = [];
+  const bodies: string[] = [];
+  for (const { stream, expected, events } of batch) {
     const last = expected === 'no_stream' ? -1n : expected;
     let revision = last;
     for (const event of events) {
       revision += 1n;
-      appends.push(String(index));
       streams.push(stream);
-      expecteds.push(String(last));
-      revisions.push(String(revision));
+      lasts.push(last);
+      revisions.push(revision);
       ids.push(event.eventId);
       types.push(event.type);
-      versions.push(String(event.version));
+      versions.push(event.version);
       bodies.push(event.data);
     }
-  });
-  return { ...STATEMENT, values: lists.map((list) => list.join(SEPARATOR)) };
+  }
+  const values = [
+    streams.join(SEPARATOR),
+    arrayText(lasts),
+    arrayText(revisions),
+    arrayText(ids),
+    types.join(SEPARATOR),
+    arrayText(versions),
+    bodies.join(SEPARATOR),
+  ];
+  return { ...STATEMENT, values };
 }
-type Eight = [string[], string[], string[], string[], string[], string[], string[], string[]];
 
 const refusals = z.array(
   z.object({
-    append: z.int(),
+    stream: z.string(),
     outcome: z.enum(['conflict', 'repeated', 'id_reused']),
     stream_revision: z.string().nullable(),
     revision: z.string().nullable(),
@@ -52,11 +65,11 @@ type Refusal = z.infer<typeof refusals>[number];
 
 /** Each append's own outcome. Accepted appends stand in the order given, from `first_position` on. */
 export function appendResults(batch: readonly Append[], row: AppendRow): AppendResult[] {
-  const refused = new Map<number, Refusal>();
-  if (row.refused !== null) for (const refusal of refusals.parse(row.refused)) refused.set(refusal.append, refusal);
+  const refused = new Map<string, Refusal>();
+  if (row.refused !== null) for (const refusal of refusals.parse(row.refused)) refused.set(refusal.stream, refusal);
   let next = BigInt(row.first_position);
-  return batch.map(({ expected, events }, index) => {
-    const refusal = refused.get(index);
+  return batch.map(({ stream, expected, events }) => {
+    const refusal = refused.get(stream);
     if (refusal) return refusalResult(refusal);
     const count = BigInt(events.length);
     next += count;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { currency } from '../../events/envelope.ts';
 import type { HoldDecision, HoldRefusal, HoldRequest } from '../../services/relay/ports.ts';
+import { arrayText } from './arrayText.ts';
 
 /** What goes to the database in one call. */
 export interface HoldBatch {
@@ -64,11 +65,6 @@ function grouped(holds: readonly HoldRequest[]): { readonly groups: readonly Gro
     return place;
   });
   return { groups, groupOf };
-}
-
-/** A Postgres array of numbers or uuids, which need no quotes; the driver's own way quotes every element. */
-function arrayText(values: readonly (string | number | bigint)[]): string {
-  return `{${values.join(',')}}`;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
