@@ -7,12 +7,18 @@ import { asStoreError } from './database.ts';
 /** As long as OpenAI keeps them. */
 const DAYS_KEPT = 30;
 const SWEPT_PER_WRITE = 10;
+/** Of one account, about, when many are saved at once. A response has its whole conversation in it. */
+const MOST_RESPONSES = 2_000;
+const MOST_BYTES = 256 * 2 ** 20;
 
 interface Row {
   readonly sealed: Buffer;
 }
 
-/** Responses in the table `stored_responses`, each sealed with `key` for its account and id. Throws StoreUnavailable. */
+/**
+ * Responses in the table `stored_responses`, each sealed with `key` for its account and id; where an account has too many,
+ * its oldest go. Throws StoreUnavailable.
+ */
 export function postgresResponses(pool: pg.Pool, key: Buffer): ResponseStore {
   const query = async (text: string, values: readonly unknown[]) => {
     try {
@@ -23,14 +29,22 @@ export function postgresResponses(pool: pg.Pool, key: Buffer): ResponseStore {
   };
   return {
     async save(accountId, response) {
+      const bytes = sealed(key, accountId, response);
       await query(
-        `WITH swept AS (
+        `WITH expired AS (
            DELETE FROM stored_responses WHERE (account_id, response_id) IN (
              SELECT account_id, response_id FROM stored_responses
-             WHERE created_at <= now() - $4 * interval '1 day' LIMIT $5 FOR UPDATE SKIP LOCKED))
+             WHERE created_at <= now() - $4 * interval '1 day' LIMIT $5 FOR UPDATE SKIP LOCKED)
+         ), displaced AS (
+           DELETE FROM stored_responses WHERE account_id = $1 AND response_id IN (
+             SELECT o.response_id FROM (
+               SELECT response_id, row_number() OVER newest AS place, sum(octet_length(sealed)) OVER newest AS bytes
+               FROM stored_responses WHERE account_id = $1 AND response_id <> $2
+               WINDOW newest AS (ORDER BY created_at DESC, response_id DESC)
+             ) AS o WHERE o.place >= $6 OR o.bytes > $7))
          INSERT INTO stored_responses (account_id, response_id, sealed) VALUES ($1, $2, $3)
          ON CONFLICT (account_id, response_id) DO UPDATE SET sealed = excluded.sealed`,
-        [accountId, response.id, sealed(key, accountId, response), DAYS_KEPT, SWEPT_PER_WRITE],
+        [accountId, response.id, bytes, DAYS_KEPT, SWEPT_PER_WRITE, MOST_RESPONSES, MOST_BYTES - bytes.length],
       );
     },
     async find(accountId, id) {

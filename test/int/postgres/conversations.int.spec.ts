@@ -101,4 +101,46 @@ describe('A response that is kept', () => {
     const { rows } = await pool.query('SELECT response_id FROM stored_responses');
     expect(rows).toEqual([{ response_id: 'resp_2' }]);
   });
+
+  describe('in an account that has many', () => {
+    /** Responses `kept_1` (the oldest) to `kept_{count}`, of so many bytes each, and one of another account. */
+    const keep = async (count: number, bytes: number) => {
+      await pool.query('DELETE FROM stored_responses');
+      await pool.query(
+        `INSERT INTO stored_responses (account_id, response_id, sealed, created_at)
+         SELECT 'account-1', 'kept_' || n, convert_to(repeat('x', $2), 'UTF8'), now() - ($1 - n + 1) * interval '1 second'
+         FROM generate_series(1, $1::integer) AS n
+         UNION ALL SELECT 'account-2', 'oldest', '', now() - interval '1 day'`,
+        [count, bytes],
+      );
+    };
+    const kept = async () => {
+      const { rows } = await pool.query<{ response_id: string }>(
+        'SELECT response_id FROM stored_responses ORDER BY account_id, created_at',
+      );
+      return rows.map((row) => row.response_id);
+    };
+
+    it('takes the place of the oldest of its account when there are 2,000', async () => {
+      await keep(2_000, 1);
+      const responses = postgresResponses(pool, KEY);
+      await responses.save('account-1', RESPONSE);
+      const left = await kept();
+      expect(left).toHaveLength(2_001);
+      expect(left.slice(0, 2)).toEqual(['kept_2', 'kept_3']);
+      expect(left.slice(-2)).toEqual(['resp_1', 'oldest']);
+      await responses.save('account-1', RESPONSE);
+      expect(await kept()).toEqual(left);
+    });
+
+    it('takes the room of the oldest when together they would have more than 256 MiB', async () => {
+      await keep(26, 10 * 2 ** 20);
+      await postgresResponses(pool, KEY).save('account-1', RESPONSE);
+      expect(await kept()).toEqual([
+        ...Array.from({ length: 25 }, (_, index) => `kept_${String(index + 2)}`),
+        'resp_1',
+        'oldest',
+      ]);
+    });
+  });
 });
