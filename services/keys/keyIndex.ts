@@ -4,30 +4,20 @@ import type { ApiKeyIssued, KeyEvent } from '../../events/key/key.events.ts';
 import type { Limits } from '../../events/quota/limits.ts';
 import { keyDecider, type IssuedKey } from './key.decider.ts';
 
-export interface AccountRecord {
-  readonly accountId: string;
-  readonly userId: string;
-  readonly mode: Mode;
-  readonly limits: Limits;
-}
-
 /** What a request needs to know of the key it presents. */
 export interface KeyRecord {
   readonly keyId: string;
   readonly accountId: string;
-  readonly userId: string;
   readonly mode: Mode;
   readonly status: 'active' | 'disabled' | 'expired';
   /** Null: every priced model. */
   readonly models: ReadonlySet<string> | null;
   /** Epoch milliseconds. */
   readonly expiresAt: number | null;
-  /** The narrower of the key's own and its account's; null where neither has one. */
+  /** These are the narrower of the key's own and its account's; null where neither has one. */
   readonly requestsPerMinute: number | null;
   readonly tokensPerMinute: number | null;
-  /** The key's own limits; those of its account are in `account`. */
-  readonly limits: Limits;
-  readonly account: AccountRecord;
+  readonly concurrency: number | null;
 }
 
 interface Entry {
@@ -55,7 +45,7 @@ export const KEY_INDEX_CATEGORIES = ['account', 'key'] as const;
 export class KeyIndex {
   readonly #secrets = new Map<string, Secret>();
   readonly #entries = new Map<string, Entry>();
-  readonly #accounts = new Map<string, { record: AccountRecord; readonly keyIds: Set<string> }>();
+  readonly #accounts = new Map<string, { limits: Limits; readonly keyIds: Set<string> }>();
 
   /** Keys that were ever issued. */
   get size(): number {
@@ -74,25 +64,20 @@ export class KeyIndex {
   apply(event: DomainEvent): void {
     if (keyDecider.owns(event)) this.#applyKey(event);
     else if (event.type === 'AccountOpened') {
-      const { accountId, userId, mode, limits } = event;
-      this.#setAccount({ accountId, userId, mode, limits });
-    } else if (event.type === 'AccountLimitsSet') {
-      const account = this.#accounts.get(event.accountId);
-      if (account) this.#setAccount({ ...account.record, limits: event.limits });
-    }
+      if (!this.#setLimits(event)) this.#accounts.set(event.accountId, { limits: event.limits, keyIds: new Set() });
+    } else if (event.type === 'AccountLimitsSet') this.#setLimits(event);
   }
 
-  #setAccount(record: AccountRecord): void {
-    const account = this.#accounts.get(record.accountId);
-    if (!account) {
-      this.#accounts.set(record.accountId, { record, keyIds: new Set() });
-      return;
-    }
-    account.record = record;
+  /** False when there is no such account. */
+  #setLimits({ accountId, limits }: { readonly accountId: string; readonly limits: Limits }): boolean {
+    const account = this.#accounts.get(accountId);
+    if (!account) return false;
+    account.limits = limits;
     for (const keyId of account.keyIds) {
       const entry = this.#entries.get(keyId);
       if (entry) this.#refresh(entry);
     }
+    return true;
   }
 
   #applyKey(event: KeyEvent): void {
@@ -137,25 +122,23 @@ export class KeyIndex {
 
   #refresh(entry: Entry): void {
     const account = this.#accounts.get(entry.state.accountId);
-    entry.record = account ? recordOf(entry.state, account.record) : null;
+    entry.record = account ? recordOf(entry.state, account.limits) : null;
     entry.expired = entry.record && { ...entry.record, status: 'expired' };
   }
 }
 
-function recordOf(key: IssuedKey, account: AccountRecord): KeyRecord | null {
+function recordOf(key: IssuedKey, account: Limits): KeyRecord | null {
   if (key.status === 'revoked') return null;
   return {
     keyId: key.keyId,
     accountId: key.accountId,
-    userId: key.userId,
     mode: key.mode,
     status: key.status,
     models: key.models && new Set(key.models),
     expiresAt: key.expiresAt === null ? null : Date.parse(key.expiresAt),
-    requestsPerMinute: narrower(key.limits.requestsPerMinute, account.limits.requestsPerMinute),
-    tokensPerMinute: narrower(key.limits.tokensPerMinute, account.limits.tokensPerMinute),
-    limits: key.limits,
-    account,
+    requestsPerMinute: narrower(key.limits.requestsPerMinute, account.requestsPerMinute),
+    tokensPerMinute: narrower(key.limits.tokensPerMinute, account.tokensPerMinute),
+    concurrency: narrower(key.limits.concurrency, account.concurrency),
   };
 }
 

@@ -180,6 +180,8 @@ export interface CallerKey {
   readonly models: ReadonlySet<string> | null;
   readonly requestsPerMinute: number | null;
   readonly tokensPerMinute: number | null;
+  /** Calls at the same time. */
+  readonly concurrency: number | null;
 }
 
 /** The in-memory index of keys; follows events, so a revoked key is refused within a second everywhere. */

@@ -60,7 +60,7 @@ class LinesRun {
     this.#signal = signal;
     this.#cancelled = batch.status === 'cancelling';
     const { keyId, accountId, mode } = batch;
-    const limits = { models: null, requestsPerMinute: null, tokensPerMinute: null };
+    const limits = { models: null, requestsPerMinute: null, tokensPerMinute: null, concurrency: null };
     this.#key = { keyId, accountId, mode, status: 'active', ...limits };
   }
 

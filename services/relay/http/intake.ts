@@ -1,14 +1,8 @@
-import type { Limits } from '../../../events/quota/limits.ts';
 import { ApiError } from '../../http/errors.ts';
 import type { CallerKey } from '../ports.ts';
 import { Tally } from './tally.ts';
 
-/** A key, with the limits that the index of keys has of it and of its account. */
-export interface IntakeKey extends Pick<CallerKey, 'keyId' | 'accountId'> {
-  readonly limits?: Concurrency;
-  readonly account?: { readonly limits: Concurrency };
-}
-type Concurrency = Pick<Limits, 'concurrency'>;
+export type IntakeKey = Pick<CallerKey, 'keyId' | 'accountId' | 'concurrency'>;
 
 /** A burst of as many calls as may run comes in whole, and as many again are told by the hold what they met. */
 const PLACES_PER_CALL = 2;
@@ -96,7 +90,6 @@ export class IntakePlace {
   }
 }
 
-function placesOf({ limits, account }: IntakeKey): number {
-  const concurrency = Math.min(limits?.concurrency ?? Infinity, account?.limits.concurrency ?? Infinity);
-  return concurrency === Infinity ? PLACES_WITHOUT_LIMIT : Math.max(FEWEST_PLACES, PLACES_PER_CALL * concurrency);
+function placesOf({ concurrency }: IntakeKey): number {
+  return concurrency === null ? PLACES_WITHOUT_LIMIT : Math.max(FEWEST_PLACES, PLACES_PER_CALL * concurrency);
 }

@@ -127,7 +127,7 @@ export class BatchWorld {
 
 export const CALLER: CallerKey = {
   ...{ keyId: 'key_1', accountId: 'acct_1', mode: 'live', status: 'active' },
-  ...{ models: null, requestsPerMinute: null, tokensPerMinute: null },
+  ...{ models: null, requestsPerMinute: null, tokensPerMinute: null, concurrency: null },
 };
 
 /** A line of an input file that asks for a chat. */

@@ -118,6 +118,7 @@ function authenticate(headers: IncomingHttpHeaders): CallerKey {
     models: null,
     requestsPerMinute: null,
     tokensPerMinute: null,
+    concurrency: null,
   };
 }
 

@@ -109,6 +109,7 @@ export async function startRealtime(setting: HarnessSetting) {
     models: null,
     requestsPerMinute: null,
     tokensPerMinute: null,
+    concurrency: null,
   };
   const channels = setting.channels.map(({ baseUrl, models = '*', apiKey }, index) =>
     channelSettings(

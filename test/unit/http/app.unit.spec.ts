@@ -24,6 +24,7 @@ const KEY: CallerKey = {
   models: null,
   requestsPerMinute: null,
   tokensPerMinute: null,
+  concurrency: null,
 };
 const ADMIN = { userId: 'user_admin', accounts: { live: 'acct_live9', test: 'acct_test9' } };
 const USER = { userId: 'user_1', accounts: { live: 'acct_live1', test: 'acct_test1' } };

@@ -11,7 +11,6 @@ import {
   exampleHash,
   KEY,
   LIVE_ACCOUNT,
-  USER,
   userRegistered,
 } from '../../support/events.ts';
 import { at, DAY_MS, NOW } from './keyExamples.ts';
@@ -37,15 +36,13 @@ describe('finding a key', () => {
     expect(index.find(HASH, NOW)).toEqual({
       keyId: KEY,
       accountId: LIVE_ACCOUNT,
-      userId: USER,
       mode: 'live',
       status: 'active',
       models: new Set(['a', 'b']),
       expiresAt: NOW + 5,
       requestsPerMinute: 600,
       tokensPerMinute: 100,
-      limits: perMinute(null, 100),
-      account: { accountId: LIVE_ACCOUNT, userId: USER, mode: 'live', limits: perMinute(600, null) },
+      concurrency: null,
     });
     expect(index.size).toBe(1);
   });
@@ -126,10 +123,14 @@ describe('limits', () => {
     [5, 600, 5],
     [700, 600, 600],
     [0, 600, 0],
-  ])('per minute of the key %j and of the account %j make %j', (ofKey, ofAccount, effective) => {
-    index.apply(accountLimitsSet({ limits: perMinute(ofAccount, ofAccount) }));
-    index.apply(apiKeyIssued({ limits: perMinute(ofKey, ofKey) }));
-    expect(index.find(HASH, NOW)).toMatchObject({ requestsPerMinute: effective, tokensPerMinute: effective });
+  ])('of the key %j and of the account %j make %j', (ofKey, ofAccount, effective) => {
+    index.apply(accountLimitsSet({ limits: { ...perMinute(ofAccount, ofAccount), concurrency: ofAccount } }));
+    index.apply(apiKeyIssued({ limits: { ...perMinute(ofKey, ofKey), concurrency: ofKey } }));
+    expect(index.find(HASH, NOW)).toMatchObject({
+      requestsPerMinute: effective,
+      tokensPerMinute: effective,
+      concurrency: effective,
+    });
   });
 
   it('follow a change of the key and a change of the account', () => {
@@ -137,11 +138,7 @@ describe('limits', () => {
     index.apply(apiKeyRestricted({ limits: perMinute(10, 20), models: ['a'] }));
     expect(index.find(HASH, NOW)).toMatchObject({ requestsPerMinute: 10, models: new Set(['a']) });
     index.apply(accountLimitsSet({ limits: perMinute(3, null) }));
-    expect(index.find(HASH, NOW)).toMatchObject({
-      requestsPerMinute: 3,
-      tokensPerMinute: 20,
-      account: { limits: perMinute(3, null) },
-    });
+    expect(index.find(HASH, NOW)).toMatchObject({ requestsPerMinute: 3, tokensPerMinute: 20 });
   });
 
   it('of an account do not touch the keys of another', () => {

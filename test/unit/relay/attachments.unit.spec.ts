@@ -259,7 +259,7 @@ describe('The hold of a call with attachments', () => {
     await admission.admit(
       {
         ...{ keyId: 'key_1', accountId: 'acct_live1', mode: 'live', status: 'active', models: null },
-        ...{ requestsPerMinute: null, tokensPerMinute: 10_000 },
+        ...{ requestsPerMinute: null, tokensPerMinute: 10_000, concurrency: null },
       },
       call,
       REQUEST_ID,

@@ -6,16 +6,18 @@ import { Intake, type IntakeKey, type IntakePlace } from '../../../services/rela
 import { Tally } from '../../../services/relay/http/tally.ts';
 import { accountOpened, apiKeyIssued, exampleHash, KEY } from '../../support/events.ts';
 
+const CALLER: IntakeKey = { keyId: 'key_1', accountId: 'acct_1', concurrency: null };
+const OTHER: IntakeKey = { keyId: 'key_2', accountId: 'acct_2', concurrency: null };
+
+/** As the index of keys has it. */
 function keyWith(own: number | null, account: number | null): IntakeKey {
-  return {
-    keyId: 'key_1',
-    accountId: 'acct_1',
-    limits: { concurrency: own },
-    account: { limits: { concurrency: account } },
-  };
+  const index = new KeyIndex();
+  index.apply(accountOpened({ limits: { ...NO_LIMITS, concurrency: account } }));
+  index.apply(apiKeyIssued({ limits: { ...NO_LIMITS, concurrency: own } }));
+  const key = index.find(exampleHash(KEY), Date.now());
+  if (!key) throw new Error('the index does not have the key');
+  return key;
 }
-const CALLER: IntakeKey = { keyId: 'key_1', accountId: 'acct_1' };
-const OTHER: IntakeKey = { keyId: 'key_2', accountId: 'acct_2' };
 
 /** Enters until refused, at most a thousand times. */
 function fill(intake: Intake, key: IntakeKey): { places: IntakePlace[]; refusal: unknown } {
@@ -73,19 +75,6 @@ describe('The places of a key', () => {
     expect(fill(new Intake(1_000, 1), keyWith(own, account)).places).toHaveLength(places);
   });
 
-  it('are 256 where no limit is known', () => {
-    expect(fill(new Intake(1_000, 1), CALLER).places).toHaveLength(256);
-  });
-
-  it('follow the limits that the index of keys has', () => {
-    const index = new KeyIndex();
-    index.apply(accountOpened({ limits: { ...NO_LIMITS, concurrency: 30 } }));
-    index.apply(apiKeyIssued({ limits: { ...NO_LIMITS, concurrency: 40 } }));
-    const key: Required<IntakeKey> | null = index.find(exampleHash(KEY), Date.now());
-    if (!key) throw new Error('the index does not have the key');
-    expect(fill(new Intake(1_000, 1), key).places).toHaveLength(60);
-  });
-
   it('are refused beyond with 429 and a time to come again, and leave other keys alone', () => {
     const intake = new Intake(1_000, 1);
     const { refusal } = fill(intake, keyWith(4, null));
@@ -132,7 +121,7 @@ describe('The bytes of bodies', () => {
 
   it('of all are bounded, and 503 beyond; what was refused was not counted', () => {
     const intake = new Intake(100, 1);
-    const third = intake.enter({ keyId: 'key_3', accountId: 'acct_3' });
+    const third = intake.enter({ keyId: 'key_3', accountId: 'acct_3', concurrency: null });
     const full = intake.enter(OTHER);
     intake.enter(CALLER).hold(50);
     full.hold(50);

@@ -22,6 +22,7 @@ const key = (models: readonly string[] | null, mode: CallerKey['mode'] = 'live')
   models: models === null ? null : new Set(models),
   requestsPerMinute: null,
   tokensPerMinute: null,
+  concurrency: null,
 });
 
 const routes = modelRoutes(

@@ -20,7 +20,7 @@ beforeEach(async () => {
   outcomes = [];
   intake = new Intake(200 * MAX_BYTES, MAX_BYTES);
   server = createServer((request, response) => {
-    const place = intake.enter({ keyId: 'key_1', accountId: 'acct_1' });
+    const place = intake.enter({ keyId: 'key_1', accountId: 'acct_1', concurrency: null });
     const maxBytes = request.url === '/large' ? Infinity : MAX_BYTES;
     const reading = new Promise<Buffer>((resolve) => resolve(readBody(request, maxBytes, undefined, 'json', place)));
     reading

@@ -6,7 +6,7 @@ import { NOW } from '../../keys/keyExamples.ts';
 
 const KEY: CallerKey = {
   ...{ keyId: 'key_1', accountId: 'acct_live1', mode: 'live', status: 'active', models: null },
-  ...{ requestsPerMinute: null, tokensPerMinute: null },
+  ...{ requestsPerMinute: null, tokensPerMinute: null, concurrency: null },
 };
 const priced = (model: string): PricedModel => ({
   ...{ model, currency: 'USD', priceVersion: 'v', price: { blended: 1 }, maxOutputTokens: 1 },

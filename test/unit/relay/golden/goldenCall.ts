@@ -49,6 +49,7 @@ const KEY: CallerKey = {
   models: null,
   requestsPerMinute: null,
   tokensPerMinute: null,
+  concurrency: null,
 };
 
 export interface Asked {

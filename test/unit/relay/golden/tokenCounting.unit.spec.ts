@@ -19,6 +19,7 @@ const KEY: CallerKey = {
   models: null,
   requestsPerMinute: null,
   tokensPerMinute: null,
+  concurrency: null,
 };
 const { secret: SECRET } = mintSecret('live', { bytes: (length) => Buffer.alloc(length) });
 const unused = (): never => {
