@@ -72,7 +72,9 @@ export const configSchema = z.object({
   STORE_RESPONSES: z
     .enum(['on', 'off'])
     .default('off')
-    .describe('whether answers of /v1/responses are kept, sealed, for 30 days, so that clients may go on with them'),
+    .describe(
+      'whether answers of /v1/responses are kept, sealed, for 30 days, so that clients may go on with them; an account keeps its newest 2,000, up to 256 MiB',
+    ),
   OBJECT_STORE_URL: z
     .string()
     .regex(/^s3\+https?:\/\//)

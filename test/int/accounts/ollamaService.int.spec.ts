@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keyStream } from '../../../events/ids.ts';
 import { decode } from '../../../events/codec.ts';
 import { parseSecret } from '../../../services/keys/secret.ts';
 import { answeredCall, appendAll } from '../../support/events.ts';
@@ -60,8 +61,12 @@ describe('a user of the Ollama service', () => {
     const user = await newUser();
     const { id, key } = await newKey(user, { usageLimit: 1_000_000 });
     expect(statusOf(key)).toBe('active');
-    const record = server.index.find(parseSecret(key)?.hash ?? '', Date.now());
-    expect(record).toMatchObject({ accountId: user.accounts.live, limits: { tokensPerMonth: 1_000_000 } });
+    const [issued] = await server.store.readStream(keyStream(id), { direction: 'forwards', limit: 1 });
+    expect(JSON.parse(issued?.data ?? 'null')).toMatchObject({
+      type: 'ApiKeyIssued',
+      accountId: user.accounts.live,
+      limits: { tokensPerMonth: 1_000_000 },
+    });
     await useKey(user.accounts.live, id, 2);
 
     const listed = await ask(user, 'GET', KEYS);
@@ -176,7 +181,7 @@ describe('an administrator', () => {
       isActive: true,
     });
     expect(statusOf(key)).toBe('active');
-    const history = await server.store.readStream(`key-${id}`, { direction: 'forwards', limit: 9 });
+    const history = await server.store.readStream(keyStream(id), { direction: 'forwards', limit: 9 });
     expect(history.map((event) => decode(event))).toMatchObject([
       { type: 'ApiKeyIssued' },
       { type: 'ApiKeySuspended', by: admin.userId, reason: 'abuse', accountId: owner.accounts.live },
