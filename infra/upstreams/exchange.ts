@@ -35,7 +35,7 @@ export interface Endpoint {
 
 /**
  * One call, from the wait for a connection to the last byte: undici's handler and the caller's handle in one object, so
- * that a chunk costs no allocation, promise or timer. The sink is told exactly one of `end` and `failed`, once, nothing
+ * that a chunk costs no promise or timer. The sink is told exactly one of `end` and `failed`, once, nothing
  * after it, and never before `begin` has returned.
  */
 export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange, Watched {
