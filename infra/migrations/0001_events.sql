@@ -31,7 +31,7 @@ CREATE TRIGGER events_are_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON event
 CREATE TRIGGER head_is_kept BEFORE DELETE OR TRUNCATE ON event_head
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- The ninth migration replaces this one.
+-- Relays use the one of the ninth migration; this one is for those of before.
 -- Appends a batch of events, each append with its own outcome. Arguments are lists joined by U+001F with one element
 -- per event: `appends` numbers the append that the event belongs to, `expected` is the last revision which that append
 -- claims for its stream (-1: no stream). A stream stands in one append of the batch only.

@@ -1,6 +1,7 @@
--- Appends as before, for less: what an append expects is looked up once and not for each of its events, positions are
--- counted and not sorted, and only texts come as lists to be split.
-DROP FUNCTION append_events(text, text, text, text, text, text, text, text);
+-- Appends as the function of the first migration does, for less: what an append expects is looked up once and not for each
+-- of its events, positions are counted and not sorted, and only texts come as lists to be split. The other one, told apart
+-- by its eighth argument, stays for relays of the version before that still run while others are upgraded: without it,
+-- what they have answered could not be settled.
 
 -- Appends a batch of events, each append with its own outcome. Events come as columns; texts as lists joined by U+001F.
 -- `expected` is, for each event, the last revision that its append claims for the stream (-1: no stream). A stream

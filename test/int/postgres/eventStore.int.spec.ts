@@ -98,6 +98,30 @@ describe('the event store in Postgres', () => {
     await database.close();
   });
 
+  it('keeps one order with a process of the version before, which appends in its own way while others are upgraded', async () => {
+    const database = await testDatabase();
+    const store = await storeOn(database);
+    const appendOfBefore = async (label: string, expected = -1) => {
+      const { stream, events } = oneEvent(label);
+      const [event] = events;
+      const values = ['0', stream, expected, expected + 1, event?.eventId, event?.type, event?.version, event?.data];
+      const text = 'SELECT first_position, refused FROM append_events($1, $2, $3, $4, $5, $6, $7, $8)';
+      const { rows } = await database.pool.query<{ first_position: string; refused: unknown }>(
+        text,
+        values.map(String),
+      );
+      return rows[0];
+    };
+    await store.append(oneEvent('a'));
+    expect(await appendOfBefore('b')).toEqual({ first_position: '2', refused: null });
+    expect(await store.append(oneEvent('c'))).toEqual({ outcome: 'appended', revision: 0n, position: 3n });
+    expect(await store.append(oneEvent('b'))).toEqual({ outcome: 'repeated', revision: 0n, position: 2n });
+    expect(await appendOfBefore('c', 4)).toMatchObject({ refused: [{ append: 0, outcome: 'conflict' }] });
+    expect(await store.head()).toBe(3n);
+    await store.close();
+    await database.close();
+  });
+
   it('tells callers in time that the store is blocked, and the retry finds out what happened', async () => {
     const database = await testDatabase();
     const store = await storeOn(database, 300);
